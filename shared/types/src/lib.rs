@@ -1,0 +1,45 @@
+//! The vocabulary of the house: ids, tenant scope, time, money, secrets, certificate identity.
+//!
+//! Nothing here performs IO. The two exceptions that read the machine, [`Clock::system`] and
+//! [`Entropy::system`], are the only places in the workspace that may (`clippy.toml` bans the rest),
+//! so that every other piece of code takes time and randomness as parameters.
+
+mod bytes;
+mod certificate;
+mod clock;
+mod entropy;
+mod environment;
+mod id;
+mod money;
+mod month;
+mod pseudonym;
+mod reason;
+mod scope;
+mod secret;
+mod span;
+mod timestamp;
+
+pub use bytes::Base64Bytes;
+pub use certificate::{
+    CertificateId, CertificateKind, IssuerKey, RevocationReason, Serial, SerialError,
+};
+pub use clock::{Clock, ClockError};
+pub use entropy::Entropy;
+pub use environment::Environment;
+pub use id::{
+    Certificate, Challenge, Client, Contract, Delivery, Endpoint, Event, Id, IdError, IdKind,
+    Invoice, Person, Request, Subject, Tenant, UsageRecord, Verification, Watch,
+};
+pub use money::{MoneyError, Yen};
+pub use month::{BillingMonth, MonthError};
+pub use pseudonym::PseudonymKey;
+pub use reason::{Reason, Verdict};
+pub use scope::{ClientScope, Principal, TenantScope};
+pub use secret::{Personal, Secret};
+pub use span::{Span, SpanError};
+pub use timestamp::{Timestamp, TimestampError};
+
+/// A tenant's id, `ten_..`.
+pub type TenantId = Id<Tenant>;
+/// The only form in which a tenant ever sees a certificate, `crt_..` (see [`PseudonymKey`]).
+pub type CertificateHandle = Id<Certificate>;
