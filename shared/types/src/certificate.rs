@@ -113,6 +113,22 @@ pub struct CertificateId {
     pub serial: Serial,
 }
 
+/// Which revocation list a certificate is covered by: SHA-256 over the canonical DER of its distribution
+/// point's name (RFC 5280 4.2.1.13). J-LIS has one per municipality, so the name itself is personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CrlPartition(pub [u8; 32]);
+
+impl Serialize for CrlPartition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        IssuerKey(self.0).serialize(serializer)
+    }
+}
+impl<'de> Deserialize<'de> for CrlPartition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IssuerKey::deserialize(deserializer).map(|key| Self(key.0))
+    }
+}
+
 /// The four legal kinds: {card, phone} x {signature, authentication}.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,

@@ -21,7 +21,7 @@ mod timestamp;
 
 pub use bytes::Base64Bytes;
 pub use certificate::{
-    CertificateId, CertificateKind, IssuerKey, RevocationReason, Serial, SerialError,
+    CertificateId, CertificateKind, CrlPartition, IssuerKey, RevocationReason, Serial, SerialError,
 };
 pub use clock::{Clock, ClockError};
 pub use entropy::Entropy;
