@@ -1,0 +1,23 @@
+//! What every HTTP handler of the house shares: problem documents, strict bodies, the caller, idempotency, lists.
+//!
+//! Errors become RFC 9457 documents here and nowhere else. A handler's signature says who may call it
+//! ([`TenantCaller`], [`OperatorCaller`]); a handler that takes neither is public on purpose.
+
+mod body;
+mod caller;
+mod idempotency;
+mod page;
+mod path;
+mod problem;
+mod request_id;
+
+pub use body::{Body, Params};
+pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
+pub use idempotency::{Answer, Idempotency, IdempotencyError, migrations};
+pub use page::{Cursors, Page, PageQuery};
+pub use path::PathId;
+pub use problem::{Code, FieldError, Problem, ProblemDocument};
+pub use request_id::{current as current_request_id, middleware as request_id_middleware};
+
+/// The largest request body, in octets, unless an operation documents another limit.
+pub const BODY_LIMIT: usize = 256 * 1024;

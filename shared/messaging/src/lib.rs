@@ -1,0 +1,27 @@
+//! How facts travel so that none is lost and none counts twice.
+//!
+//! A service writes its state and its facts in **one** transaction ([`Outbox::append`]). A relay takes them from
+//! the outbox and publishes them; `publish` resolves only when responsibility has moved: when every subscribed
+//! consumer has committed its effect together with an inbox row. Only then is the outbox row marked sent. A crash
+//! anywhere in between repeats the publication, and the inbox makes the repetition harmless.
+//!
+//! A consumer either does its work, asks for another try, or **parks** the fact with a reason; nothing is
+//! swallowed. A fact that keeps failing (or panics) is parked after [`DELIVERY_LIMIT`] tries so that the others go on.
+
+mod bus;
+mod consumer;
+mod entity;
+mod migrations;
+mod outbox;
+mod relay;
+mod transaction;
+
+pub use bus::{Bus, PublishError};
+pub use consumer::{Consumer, HandleError, Handler};
+pub use migrations::migrations;
+pub use outbox::Outbox;
+pub use relay::{Relay, RelayError};
+pub use transaction::begin_write;
+
+/// Tries before a fact is parked.
+pub const DELIVERY_LIMIT: i32 = 10;

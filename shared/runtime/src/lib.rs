@@ -1,0 +1,22 @@
+//! What every process of the house needs around its services: configuration, databases, keys, tasks.
+//!
+//! A service is opened over a [`Platform`] and gives a [`Module`]: routes, consumers, tasks, readiness. Whoever
+//! composes processes (the one binary, a service's own `main`) differs only in the platform it hands in.
+
+mod access_token;
+mod config;
+mod database;
+mod keys;
+mod module;
+mod platform;
+mod task;
+mod telemetry;
+
+pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
+pub use config::{ConfigError, load as load_config};
+pub use database::{Databases, OpenError};
+pub use keys::{KeyError, Keys};
+pub use module::{Module, Readiness, Routes};
+pub use platform::{Clocks, Platform};
+pub use task::{RunningTasks, Task, TaskError, relay_task};
+pub use telemetry::init as init_telemetry;

@@ -1,0 +1,63 @@
+//! The one synchronous question between services.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use warikan_types::{CertificateId, CrlPartition, Environment, RevocationReason, Timestamp};
+
+use crate::facts::Channel;
+
+/// What is known of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum KnownState {
+    /// Its list does not name it.
+    Good,
+    /// Its list names it.
+    Revoked {
+        /// Why.
+        reason: RevocationReason,
+        /// When, as the issuer says.
+        revoked_at: Timestamp,
+    },
+    /// The issuer says it never issued it (OCSP `unknown`).
+    Unknown,
+}
+
+/// What is known, by which channel, and how fresh it is. The caller judges the freshness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    /// What is known.
+    pub state: KnownState,
+    /// By which channel.
+    pub channel: Channel,
+    /// thisUpdate (RFC 5280 5.1.2.4) of the list or response.
+    pub this_update: Timestamp,
+    /// nextUpdate, after which it is no longer in force.
+    pub next_update: Timestamp,
+    /// Names the exact version of knowledge, for the evidence.
+    pub version: String,
+}
+
+/// Nothing usable is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no revocation information for this certificate: {why}")]
+pub struct StatusUnavailable {
+    /// For the log, never for the tenant.
+    pub why: String,
+}
+
+/// Answered by the revocation service: in memory in the one binary, from a replica elsewhere.
+#[async_trait]
+pub trait CertificateStatus: Send + Sync {
+    /// What is known of `certificate`, covered by `partition` where its certificate names one.
+    ///
+    /// # Errors
+    /// [`StatusUnavailable`]: no list for it was ever accepted, or the channel asked for is not configured.
+    async fn status(
+        &self,
+        environment: Environment,
+        certificate: &CertificateId,
+        partition: Option<CrlPartition>,
+        channel: Channel,
+    ) -> Result<StatusAnswer, StatusUnavailable>;
+}

@@ -1,0 +1,237 @@
+//! The facts. Each names who says it and who listens.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_types::{
+    BillingMonth, CertificateHandle, CertificateId, CertificateKind, Client, CrlPartition,
+    Endpoint, Environment, Id, Invoice, Reason, RevocationReason, Subject, TenantId, Timestamp,
+    Verdict, Verification, Watch, Yen,
+};
+
+use crate::Fact;
+
+/// Where status knowledge came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// The daily revocation list.
+    Crl,
+    /// The live question.
+    Ocsp,
+}
+
+impl Channel {
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Crl => "crl",
+            Self::Ocsp => "ocsp",
+        }
+    }
+}
+
+/// Where a tenant stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantState {
+    /// Asked for; has the sandbox.
+    Applied,
+    /// The full-delegation contract stands.
+    Contracted,
+    /// The notification (届出) is with J-LIS.
+    Notified,
+    /// May verify in production.
+    Active,
+    /// Stopped for a time.
+    Suspended,
+    /// Over.
+    Closed,
+}
+
+impl TenantState {
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Contracted => "contracted",
+            Self::Notified => "notified",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// From the wire word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [
+            Self::Applied,
+            Self::Contracted,
+            Self::Notified,
+            Self::Active,
+            Self::Suspended,
+            Self::Closed,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == word)
+    }
+}
+
+/// Onboarding says it; billing keeps the plan and the recipient's name, webhooks stop when it is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantChanged {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its legal name, as an invoice names the recipient.
+    pub name: String,
+    /// Its plan.
+    pub plan: String,
+    /// Where it stands now.
+    pub state: TenantState,
+    /// Raised by one with every change, so that a late older fact is recognised.
+    pub revision: i64,
+}
+impl Fact for TenantChanged {
+    const TYPE: &'static str = "tenant.changed";
+    const VERSION: u16 = 1;
+}
+
+/// A standing order to watch one certificate. Internal: issuer key and serial never leave (法52条).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchOrder {
+    /// The watch's id, told to the tenant in the answer that made it.
+    pub watch: Id<Watch>,
+    /// What to watch.
+    pub certificate: CertificateId,
+    /// The list that covers it.
+    pub partition: Option<CrlPartition>,
+    /// Its kind.
+    pub kind: CertificateKind,
+    /// When it ends by itself.
+    pub not_after: Timestamp,
+    /// The name the tenant knows it by.
+    pub handle: CertificateHandle,
+    /// The person, as this tenant knows them.
+    pub subject: Option<Id<Subject>>,
+    /// The tenant's own customer number.
+    pub reference: Option<String>,
+}
+
+/// Verification says it, for every answer it gave; revocation watches, billing meters, the feed tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerificationCompleted {
+    /// Which verification: also the operation's id on the bill.
+    pub verification: Id<Verification>,
+    /// The credential that asked.
+    pub client: Id<Client>,
+    /// Kind of certificate, where it could be told.
+    pub kind: Option<CertificateKind>,
+    /// Where the status came from, where there was one.
+    pub channel: Option<Channel>,
+    /// The outcome.
+    pub verdict: Verdict,
+    /// Why it is not `valid`.
+    pub reason: Option<Reason>,
+    /// The person, as this tenant knows them.
+    pub subject: Option<Id<Subject>>,
+    /// The certificate, as this tenant knows it.
+    pub handle: Option<CertificateHandle>,
+    /// The moment the request was accepted: decides the billing month.
+    pub accepted_at: Timestamp,
+    /// The watch the tenant asked for along with it.
+    pub watch: Option<WatchOrder>,
+}
+impl Fact for VerificationCompleted {
+    const TYPE: &'static str = "verification.completed";
+    const VERSION: u16 = 1;
+}
+
+/// Revocation says it, once per watch; the feed tells it to that watch's tenant alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRevoked {
+    /// The watch that was flagged.
+    pub watch: Id<Watch>,
+    /// The certificate, as the tenant knows it.
+    pub handle: CertificateHandle,
+    /// Its kind.
+    pub kind: CertificateKind,
+    /// The person, as the tenant knows them.
+    pub subject: Option<Id<Subject>>,
+    /// Why.
+    pub reason: RevocationReason,
+    /// When, as the issuer says.
+    pub revoked_at: Timestamp,
+    /// thisUpdate of the list that said so.
+    pub this_update: Timestamp,
+    /// The status version that said so.
+    pub source_version: String,
+}
+impl Fact for CertificateRevoked {
+    const TYPE: &'static str = "certificate.revoked";
+    const VERSION: u16 = 1;
+}
+
+/// One certificate among those checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedCertificate {
+    /// The certificate, as the tenant knows it.
+    pub handle: CertificateHandle,
+    /// Its kind: fees differ.
+    pub kind: CertificateKind,
+}
+
+/// Revocation says it: these certificates were checked in this month. Billing counts each once a month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusChecked {
+    /// The JST month it counts for.
+    pub month: BillingMonth,
+    /// By which channel.
+    pub channel: Channel,
+    /// At most 500 per fact.
+    pub certificates: Vec<CheckedCertificate>,
+}
+impl Fact for StatusChecked {
+    const TYPE: &'static str = "status.checked";
+    const VERSION: u16 = 1;
+}
+
+/// The sandbox says it: new revocation lists lie ready. Revocation fetches at once instead of at its next turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrlPublished {
+    /// For which environment.
+    pub environment: Environment,
+}
+impl Fact for CrlPublished {
+    const TYPE: &'static str = "crl.published";
+    const VERSION: u16 = 1;
+}
+
+/// Webhooks say it of themselves; the feed keeps it, because the endpoint no longer can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointDisabled {
+    /// The endpoint.
+    pub endpoint: Id<Endpoint>,
+    /// `gone` (it answered 410) or `failing` (five days without success).
+    pub cause: String,
+}
+impl Fact for EndpointDisabled {
+    const TYPE: &'static str = "endpoint.disabled";
+    const VERSION: u16 = 1;
+}
+
+/// Billing says it when a month's invoice stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvoiceFinalized {
+    /// The invoice.
+    pub invoice: Id<Invoice>,
+    /// Its month.
+    pub period: BillingMonth,
+    /// Its total with tax.
+    pub total: Yen,
+}
+impl Fact for InvoiceFinalized {
+    const TYPE: &'static str = "invoice.finalized";
+    const VERSION: u16 = 1;
+}

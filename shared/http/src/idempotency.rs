@@ -1,0 +1,300 @@
+//! Idempotency: the same key and body get the same answer, whatever happened in between.
+//!
+//! The answer is stored in the transaction that did the work, so no crash can part the two; a second request with
+//! the same key waits for that transaction (SQLite: its write lock; PostgreSQL: the unique key) and then replays it.
+//! Keys are namespaced by tenant, environment and operation. Answers are sealed: some carry personal data.
+
+mod entity {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "idempotent_answer")]
+    pub struct Model {
+        /// SHA-256 over namespace and key.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub place: String,
+        pub body_digest: Vec<u8>,
+        /// 0 until the answer is known; never seen outside the transaction that claims it.
+        pub status: i32,
+        pub answer: Vec<u8>,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+use sea_orm_migration::prelude::{
+    Alias, ColumnDef, MigrationName, MigrationTrait, SchemaManager, Table, async_trait,
+};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use warikan_types::{Sealer, TenantScope, Timestamp};
+
+use crate::{Code, Problem};
+
+/// The answer of an operation, as it is stored and replayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON text.
+    pub body: Vec<u8>,
+    replayed: bool,
+}
+
+impl Answer {
+    /// An answer from a serialisable body.
+    ///
+    /// # Panics
+    /// Never for the plain structs that answers are.
+    #[must_use]
+    pub fn json(status: u16, body: &impl Serialize) -> Self {
+        Self {
+            status,
+            body: serde_json::to_vec(body).expect("an answer is plain data"),
+            replayed: false,
+        }
+    }
+}
+
+impl From<Answer> for HttpResponse {
+    fn from(answer: Answer) -> Self {
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+        let mut response = Self::build(status);
+        response
+            .content_type("application/json")
+            .insert_header(("Cache-Control", "no-store"));
+        if answer.replayed {
+            response.insert_header(("Idempotency-Replayed", "true"));
+        }
+        response.body(answer.body)
+    }
+}
+
+/// One request's claim to be carried out once. Without a key every request is carried out.
+pub struct Idempotency {
+    key: Option<Key>,
+    sealer: Sealer,
+}
+
+struct Key {
+    place: String,
+    body_digest: [u8; 32],
+}
+
+/// A claim failed.
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyError {
+    /// Same key, other body.
+    #[error("the idempotency key was used with another body")]
+    Reused,
+    /// The stored answer cannot be opened: the platform's key changed.
+    #[error("the stored answer cannot be opened")]
+    Sealed(#[from] warikan_types::SealError),
+    /// The database failed.
+    #[error("the idempotency table cannot be used")]
+    Database(#[from] DbErr),
+}
+
+impl From<IdempotencyError> for Problem {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Reused => Self::new(
+                Code::IdempotencyKeyReused,
+                "Use a new Idempotency-Key for a new request; the same key is for repeating the same body.",
+            ),
+            IdempotencyError::Database(error) => error.into(),
+            IdempotencyError::Sealed(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl Idempotency {
+    /// Reads `Idempotency-Key`. `operation` is the operation's name, `caller` the tenant (or `None`: the operator).
+    ///
+    /// # Errors
+    /// A key that is empty, longer than 255 characters or not printable ASCII; more than one key.
+    pub fn of(
+        request: &HttpRequest,
+        operation: &str,
+        caller: Option<TenantScope>,
+        body_digest: [u8; 32],
+        sealer: &Sealer,
+    ) -> Result<Self, Problem> {
+        let mut values = request.headers().get_all("idempotency-key");
+        let key = match (values.next(), values.next()) {
+            (None, _) => None,
+            (Some(value), None) => Some(
+                value
+                    .to_str()
+                    .ok()
+                    .filter(|text| (1..=255).contains(&text.len()))
+                    .ok_or_else(bad_key)?,
+            ),
+            (Some(_), Some(_)) => return Err(bad_key()),
+        };
+        Ok(Self {
+            key: key.map(|key| Key {
+                place: place(operation, caller, key),
+                body_digest,
+            }),
+            sealer: sealer.clone(),
+        })
+    }
+
+    /// Claims the key in the transaction that will do the work. `Some` is the answer given before: roll back and
+    /// replay it.
+    ///
+    /// # Errors
+    /// [`IdempotencyError`].
+    pub async fn claim<C: ConnectionTrait>(
+        &self,
+        transaction: &C,
+        at: Timestamp,
+    ) -> Result<Option<Answer>, IdempotencyError> {
+        let Some(key) = &self.key else {
+            return Ok(None);
+        };
+        let inserted = entity::Entity::insert(entity::ActiveModel {
+            place: Set(key.place.clone()),
+            body_digest: Set(key.body_digest.to_vec()),
+            status: Set(0),
+            answer: Set(Vec::new()),
+            created_at: Set(at.utc()),
+        })
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(transaction)
+        .await?;
+        if inserted == 1 {
+            return Ok(None);
+        }
+        let row = entity::Entity::find_by_id(key.place.clone())
+            .one(transaction)
+            .await?
+            .ok_or_else(|| DbErr::RecordNotFound("idempotent answer".to_owned()))?;
+        if row.body_digest != key.body_digest {
+            return Err(IdempotencyError::Reused);
+        }
+        Ok(Some(Answer {
+            status: u16::try_from(row.status).unwrap_or(200),
+            body: self.sealer.open(&key.place, &row.answer)?,
+            replayed: true,
+        }))
+    }
+
+    /// Keeps the answer, in the same transaction, before the commit.
+    ///
+    /// # Errors
+    /// The database failed; the transaction must not commit then.
+    pub async fn keep<C: ConnectionTrait>(
+        &self,
+        transaction: &C,
+        answer: &Answer,
+    ) -> Result<(), DbErr> {
+        let Some(key) = &self.key else {
+            return Ok(());
+        };
+        entity::Entity::update_many()
+            .filter(entity::Column::Place.eq(&key.place))
+            .col_expr(
+                entity::Column::Status,
+                Expr::value(i32::from(answer.status)),
+            )
+            .col_expr(
+                entity::Column::Answer,
+                Expr::value(self.sealer.seal(&key.place, &answer.body)),
+            )
+            .exec(transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+fn bad_key() -> Problem {
+    Problem::field(
+        "Idempotency-Key",
+        "invalid_header",
+        "Send one Idempotency-Key of 1 to 255 printable ASCII characters.",
+    )
+}
+
+/// Hashed with lengths in front, so that no two (caller, operation, key) meet (F008).
+fn place(operation: &str, caller: Option<TenantScope>, key: &str) -> String {
+    let mut hash = Sha256::new();
+    let (tenant, environment) = caller.map_or(("operator".to_owned(), ""), |scope| {
+        (scope.tenant().to_string(), scope.environment().as_str())
+    });
+    for part in [tenant.as_str(), environment, operation, key] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+/// The migration for services that take idempotency keys.
+#[must_use]
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(IdempotentAnswers)]
+}
+
+struct IdempotentAnswers;
+
+impl MigrationName for IdempotentAnswers {
+    fn name(&self) -> &'static str {
+        "m0002_idempotent_answers"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for IdempotentAnswers {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let col = |name: &'static str| ColumnDef::new(Alias::new(name));
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("idempotent_answer"))
+                    .col(col("place").string_len(64).not_null().primary_key())
+                    .col(col("body_digest").binary().not_null())
+                    .col(col("status").integer().not_null())
+                    .col(col("answer").binary().not_null())
+                    .col(col("created_at").timestamp_with_time_zone().not_null())
+                    .to_owned(),
+            )
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warikan_types::{Entropy, Environment};
+
+    #[test]
+    fn f008_no_two_callers_and_keys_share_a_place() {
+        let entropy = Entropy::seeded(1);
+        let at: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        let scope = |environment| Some(TenantScope::of_event(entropy.id(at), environment));
+        let a = scope(Environment::Sandbox);
+        let b = scope(Environment::Production);
+        let mut places = std::collections::HashSet::new();
+        for caller in [a, b, None] {
+            for (operation, key) in [
+                ("x", "y:z"),
+                ("x:y", "z"),
+                ("x", "y"),
+                ("xy", "z"),
+                ("x", "yz"),
+            ] {
+                assert!(places.insert(place(operation, caller, key)));
+            }
+        }
+    }
+}

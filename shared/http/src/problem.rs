@@ -1,0 +1,320 @@
+//! Problem documents (RFC 9457): what was wrong, where, and what to do.
+
+use std::fmt;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_types::ClientScope;
+
+/// The closed list of problems. `code` on the wire, and the end of `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The request is understood and not acceptable; `errors` names the fields.
+    InvalidRequest,
+    /// The body is not JSON.
+    InvalidJson,
+    /// No valid access token.
+    InvalidToken,
+    /// OAuth 2.0 `invalid_client` (RFC 6749 5.2).
+    InvalidClient,
+    /// The token lacks the scope.
+    InsufficientScope,
+    /// Nothing here under this name, or not for this caller.
+    NotFound,
+    /// The path exists for other methods.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    RequestTimeout,
+    /// The thing is not in a state that allows it.
+    Conflict,
+    /// The same Idempotency-Key came with another body.
+    IdempotencyKeyReused,
+    /// The tenant may not do this (yet).
+    TenantNotActive,
+    /// The body is larger than the operation takes.
+    BodyTooLarge,
+    /// The body's media type is not taken.
+    UnsupportedMediaType,
+    /// Too many requests.
+    RateLimited,
+    /// Something needed is down; the request may be repeated.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+impl Code {
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidJson => "invalid_json",
+            Self::InvalidToken => "invalid_token",
+            Self::InvalidClient => "invalid_client",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::Conflict => "conflict",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TenantNotActive => "tenant_not_active",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::Internal => "internal",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest | Self::InvalidJson => StatusCode::BAD_REQUEST,
+            Self::InvalidToken | Self::InvalidClient => StatusCode::UNAUTHORIZED,
+            Self::InsufficientScope | Self::TenantNotActive => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict | Self::IdempotencyKeyReused => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "The request is not acceptable",
+            Self::InvalidJson => "The body is not JSON",
+            Self::InvalidToken => "A valid access token is needed",
+            Self::InvalidClient => "The client is not known by these credentials",
+            Self::InsufficientScope => "The access token does not allow this",
+            Self::NotFound => "There is nothing here under this name",
+            Self::MethodNotAllowed => "This resource does not take this method",
+            Self::RequestTimeout => "The request did not arrive in time",
+            Self::Conflict => "The present state does not allow this",
+            Self::IdempotencyKeyReused => "This Idempotency-Key was used with another body",
+            Self::TenantNotActive => "The tenant may not do this in its present state",
+            Self::BodyTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The body's media type is not taken here",
+            Self::RateLimited => "Too many requests",
+            Self::Unavailable => "Temporarily not possible",
+            Self::Internal => "An error on our side",
+        }
+    }
+
+    const fn retryable(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited | Self::Unavailable | Self::Internal | Self::RequestTimeout
+        )
+    }
+}
+
+/// One field that is not acceptable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// JSON Pointer (RFC 6901) into the body; `?name` for a query parameter, a header's name for a header.
+    pub pointer: String,
+    /// Stable word.
+    pub code: String,
+    /// In plain words.
+    pub detail: String,
+}
+
+/// The body of every error answer, `application/problem+json`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ProblemDocument {
+    /// Stable URI of the kind of problem.
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// The kind in plain words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong with this request, and what to do.
+    pub detail: String,
+    /// Stable word for programs.
+    pub code: String,
+    /// For questions to the operator; also in `X-Request-Id`.
+    pub request_id: String,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// The fields that are not acceptable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// An error on its way to the caller.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after: Option<u64>,
+    scope: Option<ClientScope>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is for the caller's eyes: no secrets, no personal data, no internals.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            scope: None,
+        }
+    }
+
+    /// One field is not acceptable.
+    #[must_use]
+    pub fn field(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
+        let error = FieldError {
+            pointer: pointer.into(),
+            code: code.to_owned(),
+            detail: detail.into(),
+        };
+        let mut problem = Self::new(
+            Code::InvalidRequest,
+            format!("{}: {}", error.pointer, error.detail),
+        );
+        problem.errors.push(error);
+        problem
+    }
+
+    /// The answer to every id that does not exist, and to every id that is another tenant's: they must not differ.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(
+            Code::NotFound,
+            "No such resource. Check the id, and that the access token belongs to the tenant and environment that own it.",
+        )
+    }
+
+    /// An error on our side: logged whole, told without its cause.
+    #[must_use]
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut causes = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push_str(": ");
+            causes.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        tracing::error!(
+            request_id = crate::current_request_id(),
+            error = causes,
+            "internal error"
+        );
+        Self::new(
+            Code::Internal,
+            "The request was not carried out. It may be repeated with the same Idempotency-Key.",
+        )
+    }
+
+    /// Adds `Retry-After`, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Names the scope that is missing (RFC 6750 3.1).
+    #[must_use]
+    pub fn needs_scope(mut self, scope: ClientScope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The document as it goes out.
+    #[must_use]
+    pub fn document(&self) -> ProblemDocument {
+        ProblemDocument {
+            problem_type: format!("urn:warikan:problem:{}", self.code.as_str()),
+            title: self.code.title().to_owned(),
+            status: self.code.status().as_u16(),
+            detail: self.detail.clone(),
+            code: self.code.as_str().to_owned(),
+            request_id: crate::current_request_id().unwrap_or_default(),
+            retryable: self.code.retryable(),
+            errors: self.errors.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.code.status());
+        response
+            .insert_header((header::CONTENT_TYPE, "application/problem+json"))
+            .insert_header((header::CACHE_CONTROL, "no-store"));
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        match self.code {
+            Code::InvalidToken => {
+                response.insert_header((
+                    header::WWW_AUTHENTICATE,
+                    "Bearer realm=\"warikan\", error=\"invalid_token\"",
+                ));
+            }
+            Code::InvalidClient => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"warikan\""));
+            }
+            Code::InsufficientScope => {
+                let scope = self.scope.map_or("", ClientScope::as_str);
+                response.insert_header((
+                    header::WWW_AUTHENTICATE,
+                    format!(
+                        "Bearer realm=\"warikan\", error=\"insufficient_scope\", scope=\"{scope}\""
+                    ),
+                ));
+            }
+            _ => {}
+        }
+        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
+        response.body(body)
+    }
+}
+
+impl From<sea_orm::DbErr> for Problem {
+    fn from(error: sea_orm::DbErr) -> Self {
+        // A busy or unreachable database is not the caller's fault and may be over in a moment.
+        if matches!(
+            error,
+            sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_)
+        ) {
+            tracing::error!(request_id = crate::current_request_id(), %error, "database not reachable");
+            return Self::new(
+                Code::Unavailable,
+                "The database is not reachable. Repeat the request with the same Idempotency-Key.",
+            )
+            .retry_after(1);
+        }
+        Self::internal(&error)
+    }
+}

@@ -1,0 +1,71 @@
+//! The migration every service runs before its own.
+
+use sea_orm_migration::prelude::*;
+
+/// To be put first in a service's list of migrations.
+#[must_use]
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(Messaging)]
+}
+
+struct Messaging;
+
+impl MigrationName for Messaging {
+    fn name(&self) -> &'static str {
+        "m0001_messaging"
+    }
+}
+
+fn col(name: &'static str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name))
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Messaging {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("outbox"))
+                    .col(col("id").uuid().not_null().primary_key())
+                    .col(col("envelope").text().not_null())
+                    .col(col("attempts").integer().not_null())
+                    .col(col("next_attempt_at").timestamp_with_time_zone().not_null())
+                    .col(col("lease_until").timestamp_with_time_zone())
+                    .col(col("sent_at").timestamp_with_time_zone())
+                    .col(col("last_error").text())
+                    .to_owned(),
+            )
+            .await?;
+        // The relay asks for unsent rows that are due; sent ones must not slow it down.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE INDEX outbox_due ON outbox (next_attempt_at, id) WHERE sent_at IS NULL",
+            )
+            .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("inbox"))
+                    .col(col("consumer").string().not_null())
+                    .col(col("event_id").uuid().not_null())
+                    .col(col("occurred_at").timestamp_with_time_zone().not_null())
+                    .primary_key(Index::create().col("consumer").col("event_id"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("parked_message"))
+                    .col(col("consumer").string().not_null())
+                    .col(col("event_id").uuid().not_null())
+                    .col(col("envelope").text().not_null())
+                    .col(col("reason").text().not_null())
+                    .primary_key(Index::create().col("consumer").col("event_id"))
+                    .to_owned(),
+            )
+            .await
+    }
+}

@@ -1,0 +1,47 @@
+//! The outbox: facts that are true and not yet told.
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use warikan_contracts::Envelope;
+
+use crate::entity::outbox;
+
+/// Rows per INSERT: SQLite takes 32,766 parameters and a row has seven.
+const CHUNK: usize = 1_000;
+
+/// Writes facts next to the state that makes them true.
+pub struct Outbox;
+
+impl Outbox {
+    /// Appends facts in the caller's transaction; wake the relay after the commit.
+    ///
+    /// # Errors
+    /// The database refuses; the caller's transaction must not commit then.
+    pub async fn append<C: ConnectionTrait>(
+        transaction: &C,
+        facts: impl IntoIterator<Item = Envelope> + Send,
+    ) -> Result<(), DbErr> {
+        let rows: Vec<outbox::ActiveModel> = facts
+            .into_iter()
+            .map(|envelope| {
+                let text = serde_json::to_string(&envelope).map_err(|error| {
+                    DbErr::Custom(format!("an envelope is plain data: {error}"))
+                })?;
+                Ok(outbox::ActiveModel {
+                    id: Set(envelope.id.uuid()),
+                    envelope: Set(text),
+                    attempts: Set(0),
+                    next_attempt_at: Set(envelope.occurred_at.utc()),
+                    lease_until: Set(None),
+                    sent_at: Set(None),
+                    last_error: Set(None),
+                })
+            })
+            .collect::<Result<_, DbErr>>()?;
+        for chunk in rows.chunks(CHUNK) {
+            outbox::Entity::insert_many(chunk.to_vec())
+                .exec_without_returning(transaction)
+                .await?;
+        }
+        Ok(())
+    }
+}

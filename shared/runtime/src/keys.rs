@@ -1,0 +1,238 @@
+//! The platform's own keys.
+//!
+//! One file in the data directory, readable by its owner alone; in an operator's shape a mounted secret of the same
+//! form. Losing it makes sealed data unreadable and pseudonyms change: it belongs into the backup.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use warikan_http::Cursors;
+use warikan_types::{Entropy, PseudonymKey, Sealer};
+
+/// The file's content: hexadecimal, 32 octets each.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    token: String,
+    receipt: String,
+    seal: String,
+    pseudonym: String,
+    cursor: String,
+}
+
+/// The keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("the key file {path} cannot be used: {source}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not hold five keys of 32 octets in hexadecimal.
+    #[error("the key file {path} does not hold the platform's keys")]
+    Content {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// The keys, ready for use. Clones share them.
+#[derive(Clone)]
+pub struct Keys(Arc<Inner>);
+
+struct Inner {
+    token: SigningKey,
+    receipt: SigningKey,
+    sealer: Sealer,
+    pseudonym: PseudonymKey,
+    cursors: Cursors,
+}
+
+pub(crate) struct SigningKey {
+    pub(crate) kid: String,
+    pub(crate) encoding: EncodingKey,
+    pub(crate) decoding: DecodingKey,
+    public: String,
+}
+
+impl Keys {
+    /// Loads the key file, or makes one where there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn load_or_create(path: &Path, entropy: &Entropy) -> Result<Self, KeyError> {
+        let failed = |source| KeyError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let content = KeyError::Content {
+            path: path.to_owned(),
+        };
+        let file: KeyFile = match std::fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|_| content)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let file = KeyFile::generate(entropy);
+                write_private(path, &file).map_err(failed)?;
+                file
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        Self::from_file(&file, entropy).ok_or(KeyError::Content {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Keys that live as long as the process: tests, and tools that keep nothing.
+    ///
+    /// # Panics
+    /// Never: generated keys have the right form.
+    #[must_use]
+    pub fn ephemeral(entropy: &Entropy) -> Self {
+        Self::from_file(&KeyFile::generate(entropy), entropy)
+            .expect("generated keys are well-formed")
+    }
+
+    fn from_file(file: &KeyFile, entropy: &Entropy) -> Option<Self> {
+        let bytes = |text: &str| {
+            let mut key = [0; 32];
+            hex::decode_to_slice(text, &mut key).ok().map(|()| key)
+        };
+        Some(Self(Arc::new(Inner {
+            token: SigningKey::from_seed(&bytes(&file.token)?)?,
+            receipt: SigningKey::from_seed(&bytes(&file.receipt)?)?,
+            sealer: Sealer::new(bytes(&file.seal)?, entropy.clone()),
+            pseudonym: PseudonymKey::new(bytes(&file.pseudonym)?),
+            cursors: Cursors::new(bytes(&file.cursor)?),
+        })))
+    }
+
+    /// Seals personal data at rest.
+    #[must_use]
+    pub fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+
+    /// Makes certificate handles.
+    #[must_use]
+    pub fn pseudonym(&self) -> &PseudonymKey {
+        &self.0.pseudonym
+    }
+
+    /// Makes list cursors.
+    #[must_use]
+    pub fn cursors(&self) -> &Cursors {
+        &self.0.cursors
+    }
+
+    pub(crate) fn token(&self) -> &SigningKey {
+        &self.0.token
+    }
+
+    /// Signs a verification receipt: a compact JWS (RFC 7515, EdDSA) that a tenant verifies offline with
+    /// `/.well-known/jwks.json`.
+    ///
+    /// # Errors
+    /// The claims are not serialisable.
+    pub fn sign_receipt(
+        &self,
+        claims: &impl Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some("warikan-receipt+jwt".to_owned());
+        header.kid = Some(self.0.receipt.kid.clone());
+        jsonwebtoken::encode(&header, claims, &self.0.receipt.encoding)
+    }
+
+    /// The public keys as a JWK Set (RFC 7517, RFC 8037).
+    #[must_use]
+    pub fn jwks(&self) -> serde_json::Value {
+        let jwk = |key: &SigningKey| {
+            serde_json::json!({
+                "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.public,
+            })
+        };
+        serde_json::json!({ "keys": [jwk(&self.0.token), jwk(&self.0.receipt)] })
+    }
+}
+
+impl KeyFile {
+    fn generate(entropy: &Entropy) -> Self {
+        let key = || hex::encode(entropy.bytes::<32>());
+        Self {
+            token: key(),
+            receipt: key(),
+            seal: key(),
+            pseudonym: key(),
+            cursor: key(),
+        }
+    }
+}
+
+impl SigningKey {
+    fn from_seed(seed: &[u8; 32]) -> Option<Self> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
+        let public = pair.public_key().as_ref().to_vec();
+        Some(Self {
+            // The kid is the key's own fingerprint: two installations never share one by accident.
+            kid: hex::encode(&Sha256::digest(&public)[..8]),
+            encoding: EncodingKey::from_ed_der(pair.to_pkcs8().ok()?.as_ref()),
+            decoding: DecodingKey::from_ed_der(&public),
+            public: URL_SAFE_NO_PAD.encode(&public),
+        })
+    }
+}
+
+/// Writes the file whole or not at all, and never readable by others.
+fn write_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
+    let part = path.with_extension("part");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut out = options.open(&part)?;
+    out.write_all(&serde_json::to_vec_pretty(file)?)?;
+    out.sync_all()?;
+    std::fs::rename(&part, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_a_restart_and_are_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.json");
+        let entropy = Entropy::seeded(1);
+        let first = Keys::load_or_create(&path, &entropy).unwrap();
+        let second = Keys::load_or_create(&path, &entropy).unwrap();
+        assert_eq!(first.jwks(), second.jwks());
+        let sealed = first.sealer().seal("here", b"text");
+        assert_eq!(second.sealer().open("here", &sealed).unwrap(), b"text");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0);
+        }
+        std::fs::write(&path, b"{}").unwrap();
+        assert!(matches!(
+            Keys::load_or_create(&path, &entropy),
+            Err(KeyError::Content { .. })
+        ));
+    }
+}
