@@ -1,0 +1,108 @@
+//! The edge: who calls, may they, and where does it go.
+//!
+//! In the one binary it wraps the services' routes in its own process. What it promises to them: a request id, an
+//! [`warikan_http::Authentication`] that was checked and not merely claimed, and that nothing reaches them that is not
+//! in the public document. Everything it refuses is a problem document.
+
+mod authenticate;
+mod docs;
+mod document;
+mod fallback;
+mod health;
+
+use std::{io, net::TcpListener, time::Duration};
+
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::{DefaultHeaders, from_fn},
+    web::Data,
+};
+use utoipa::openapi::OpenApi;
+use utoipa_actix_web::AppExt;
+use warikan_runtime::{Module, Platform};
+
+pub use document::PUBLIC_WITHOUT_TOKEN;
+
+/// How long a client may take to send a request's head before the connection is closed (slow clients hold nothing).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests in flight may take when the server stops.
+const GRACE_SECONDS: u64 = 30;
+
+/// The edge over a set of services.
+#[derive(Clone)]
+pub struct Gateway {
+    platform: Platform,
+    modules: Vec<Module>,
+    workers: usize,
+}
+
+impl Gateway {
+    /// An edge in front of these services.
+    #[must_use]
+    pub const fn new(platform: Platform, modules: Vec<Module>, workers: usize) -> Self {
+        Self {
+            platform,
+            modules,
+            workers,
+        }
+    }
+
+    /// The public document: what is served, and nothing else is.
+    #[must_use]
+    pub fn openapi(&self) -> OpenApi {
+        let (_, api) = App::new()
+            .into_utoipa_app()
+            .openapi(document::base())
+            .configure(|config| self.configure(config))
+            .split_for_parts();
+        document::finish(api)
+    }
+
+    /// Serves on a bound listener until the returned server is stopped.
+    ///
+    /// # Errors
+    /// The listener cannot be used.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<Server> {
+        let gateway = self.clone();
+        let api = self.openapi();
+        let docs = Data::new(docs::Docs::new(&api));
+        let published = Data::new(fallback::Published::new(&api));
+        let server = HttpServer::new(move || {
+            let (app, _) = App::new()
+                .into_utoipa_app()
+                .configure(|config| gateway.configure(config))
+                .split_for_parts();
+            app.app_data(docs.clone())
+                .app_data(published.clone())
+                .service(docs::page)
+                .service(docs::root)
+                .service(docs::specification)
+                .default_service(actix_web::web::to(fallback::answer))
+                .wrap(from_fn(authenticate::middleware))
+                .wrap(from_fn(warikan_http::request_id_middleware))
+                .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+                .app_data(Data::new(gateway.platform.clone()))
+                .app_data(Data::new(gateway.platform.clock().clone()))
+                .app_data(Data::new(gateway.platform.entropy.clone()))
+        })
+        .workers(self.workers)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .shutdown_timeout(GRACE_SECONDS)
+        // The process decides about signals: it has tasks to finish too.
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        Ok(server)
+    }
+
+    fn configure(&self, config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+        for module in &self.modules {
+            (module.routes)(config);
+        }
+        config
+            .app_data(Data::new(health::Services(self.modules.clone())))
+            .service(health::live)
+            .service(health::ready);
+    }
+}

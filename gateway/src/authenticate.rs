@@ -1,0 +1,55 @@
+//! Authentication: turns `Authorization: Bearer` into a checked [`Authentication`], once, for everyone behind.
+
+use actix_web::{
+    Error, HttpMessage,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{AUTHORIZATION, HeaderMap},
+    middleware::Next,
+    web::Data,
+};
+use warikan_http::Authentication;
+use warikan_runtime::{AccessToken, Platform};
+
+/// Middleware; needs the [`Platform`] as application data.
+pub(crate) async fn middleware(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let authentication = match request.app_data::<Data<Platform>>() {
+        Some(platform) => authenticate(request.headers(), platform),
+        None => Authentication::Missing,
+    };
+    request.extensions_mut().insert(authentication);
+    next.call(request).await
+}
+
+fn authenticate(headers: &HeaderMap, platform: &Platform) -> Authentication {
+    let mut values = headers.get_all(AUTHORIZATION);
+    let Some(value) = values.next() else {
+        return Authentication::Missing;
+    };
+    // Two credentials in one request: whoever reads only one of them decides differently from the other.
+    if values.next().is_some() {
+        return Authentication::Refused("Send one Authorization header.");
+    }
+    let Ok(value) = value.to_str() else {
+        return Authentication::Refused("The Authorization header is not text.");
+    };
+    let Some((scheme, token)) = value.split_once(' ') else {
+        return Authentication::Refused("Send `Authorization: Bearer <token>`.");
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Authentication::Refused("Send `Authorization: Bearer <token>`.");
+    }
+    let well_formed = token
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
+    if !well_formed {
+        return Authentication::Refused("The access token has characters that no token has.");
+    }
+    match AccessToken::read(token, &platform.keys, platform.clock().now()) {
+        Ok(principal) => Authentication::Granted(principal),
+        Err(error) => Authentication::Refused(error.message()),
+    }
+}

@@ -1,0 +1,83 @@
+//! The public OpenAPI document: what the handlers say, framed.
+
+use utoipa::{
+    OpenApi as _,
+    openapi::{
+        OpenApi,
+        security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme},
+    },
+};
+use warikan_types::ClientScope;
+
+/// Path prefixes whose operations take no token, each with the reason. Everything else must name a scope.
+pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 6] = [
+    ("/oauth/token", "authenticates by client credentials itself"),
+    (
+        "/.well-known/",
+        "discovery and public keys (RFC 8414, RFC 7517)",
+    ),
+    ("/health/", "probes; say nothing about tenants"),
+    (
+        "/sandbox/",
+        "synthetic persons only; made for trying out with nothing but an HTTP client",
+    ),
+    (
+        "/jlis/",
+        "the sandbox's stand-in for J-LIS publishes lists and answers OCSP to anyone, as a CA does",
+    ),
+    ("/v1/reasons", "the published list of reasons"),
+];
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Warikan",
+        description = "One certified installation that verifies signatures made with My Number Cards (JPKI) for many \
+            verifiers, re-checks the certificates it has seen, tells each verifier which of its customers have changed, \
+            and splits the bill.\n\n\
+            Times are RFC 3339 UTC, binary values base64, money integer yen. Errors are RFC 9457 problem documents. \
+            POST operations that create take `Idempotency-Key`. Request bodies are strict and at most 256 KiB."
+    ),
+    servers((url = "/")),
+    components(schemas(warikan_http::ProblemDocument))
+)]
+struct Base;
+
+pub(crate) fn base() -> OpenApi {
+    Base::openapi()
+}
+
+/// Adds the security scheme, and the problem answers that every operation shares.
+pub(crate) fn finish(mut api: OpenApi) -> OpenApi {
+    api.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let scopes: Scopes = ClientScope::TENANT
+        .into_iter()
+        .chain([ClientScope::Operator])
+        .map(|scope| (scope.as_str(), describe(scope)))
+        .collect();
+    let scheme = SecurityScheme::OAuth2(OAuth2::with_description(
+        [Flow::ClientCredentials(ClientCredentials::new(
+            "/oauth/token",
+            scopes,
+        ))],
+        "OAuth 2.0 client credentials (RFC 6749 4.4); access tokens live five minutes.",
+    ));
+    api.components
+        .get_or_insert_default()
+        .security_schemes
+        .insert("oauth2".to_owned(), scheme.into());
+    api
+}
+
+const fn describe(scope: ClientScope) -> &'static str {
+    match scope {
+        ClientScope::Verifications => "Challenges and verifications",
+        ClientScope::Subjects => "Subjects",
+        ClientScope::Watches => "Watches and certificate checks",
+        ClientScope::Campaigns => "Campaigns",
+        ClientScope::Events => "The event feed",
+        ClientScope::Webhooks => "Webhook endpoints and deliveries",
+        ClientScope::Billing => "Usage and invoices",
+        ClientScope::Operator => "The platform operator",
+    }
+}
