@@ -1,0 +1,147 @@
+//! Entries of a list, walked over the original octets.
+
+use warikan_types::{RevocationReason, Serial, Timestamp};
+
+use super::CrlError;
+use crate::{
+    der::{self, DerError, ENUMERATED, INTEGER, OID, Reader, SEQUENCE, Tlv},
+    oid::ce,
+    time, view,
+};
+
+/// One revoked certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrlEntry {
+    /// Its serial number.
+    pub serial: Serial,
+    /// Since when.
+    pub revoked_at: Timestamp,
+    /// Why; *unspecified* where the list says nothing.
+    pub reason: RevocationReason,
+}
+
+/// Iterates over the entries of a list that was checked.
+#[derive(Debug, Clone)]
+pub struct CrlEntries<'a>(Reader<'a>);
+
+impl<'a> CrlEntries<'a> {
+    pub(super) const fn new(entries: &'a [u8]) -> Self {
+        Self(Reader::new(entries))
+    }
+}
+
+impl Iterator for CrlEntries<'_> {
+    type Item = CrlEntry;
+
+    fn next(&mut self) -> Option<CrlEntry> {
+        if self.0.is_empty() {
+            return None;
+        }
+        // `check` has read the same octets without error before a list was made.
+        entry(&mut self.0).ok().and_then(|raw| raw.typed().ok())
+    }
+}
+
+/// An entry as it stands, before it is held against what this platform serves.
+pub(crate) struct RawEntry<'a> {
+    /// Content of the INTEGER.
+    pub(crate) serial: &'a [u8],
+    pub(crate) revoked_at: Timestamp,
+    /// Code of CRLReason.
+    pub(crate) reason: Option<u8>,
+    /// Content of certificateIssuer (GeneralNames), for indirect lists.
+    pub(crate) issuer: Option<&'a [u8]>,
+    pub(crate) unknown_critical: bool,
+}
+
+/// Reads the next entry.
+pub(crate) fn entry<'a>(list: &mut Reader<'a>) -> Result<RawEntry<'a>, DerError> {
+    let mut one = list.open(SEQUENCE, "an entry that is no SEQUENCE")?;
+    let serial = der::integer(one.expect(INTEGER, "an entry without serial number")?.value)?;
+    let mut raw = RawEntry {
+        serial,
+        revoked_at: time::read(&mut one)?,
+        reason: None,
+        issuer: None,
+        unknown_critical: false,
+    };
+    if let Some(extensions) = one.optional(SEQUENCE)? {
+        raw.read_extensions(extensions)?;
+    }
+    one.finish("octets after an entry")?;
+    Ok(raw)
+}
+
+impl<'a> RawEntry<'a> {
+    fn read_extensions(&mut self, list: Tlv<'a>) -> Result<(), DerError> {
+        if let Some(code) = usual_reason(list.value) {
+            self.reason = Some(code);
+            return Ok(());
+        }
+        for one in view::extensions(list.raw)? {
+            let mut value = Reader::new(one.value);
+            match one.oid {
+                ce::REASON_CODE => {
+                    let code = value.expect(ENUMERATED, "a reason that is no ENUMERATED")?;
+                    let code = u8::try_from(der::small(code.value)?)
+                        .map_err(|_| DerError("a reason out of range"))?;
+                    self.reason = Some(code);
+                }
+                ce::INVALIDITY_DATE => {
+                    let at =
+                        value.expect(der::GENERALIZED_TIME, "an invalidity date of no time")?;
+                    time::time(&at)?;
+                }
+                ce::CERTIFICATE_ISSUER => {
+                    self.issuer = Some(value.expect(SEQUENCE, "an issuer that is no names")?.value);
+                }
+                _ => {
+                    self.unknown_critical |= one.critical;
+                    continue;
+                }
+            }
+            value.finish("octets after the value of an entry extension")?;
+        }
+        Ok(())
+    }
+
+    /// What the platform keeps of it. A complete list has no removeFromCRL, a direct list no issuers.
+    fn typed(&self) -> Result<CrlEntry, CrlError> {
+        if self.unknown_critical {
+            return Err(CrlError::UnknownCritical);
+        }
+        if self.issuer.is_some() {
+            return Err(CrlError::Indirect);
+        }
+        let octets = der::unsigned(self.serial)?;
+        Ok(CrlEntry {
+            serial: Serial::from_octets(octets)
+                .map_err(|_| CrlError::Malformed("an entry whose serial number is none"))?,
+            revoked_at: self.revoked_at,
+            reason: RevocationReason::from_code(self.reason.unwrap_or(0)).ok_or(
+                CrlError::Malformed("a reason that a complete list cannot have"),
+            )?,
+        })
+    }
+}
+
+/// The extensions of nearly every entry: one reasonCode, not critical. Recognised without a list of extensions,
+/// for there are millions of them.
+fn usual_reason(content: &[u8]) -> Option<u8> {
+    const HEAD: [u8; 11] = [SEQUENCE, 10, OID, 3, 0x55, 0x1d, 21, 0x04, 3, ENUMERATED, 1];
+    match content.strip_prefix(&HEAD)? {
+        [code] if *code < 0x80 => Some(*code),
+        _ => None,
+    }
+}
+
+/// Reads every entry once and counts them.
+pub(super) fn check(entries: &[u8]) -> Result<usize, CrlError> {
+    let mut reader = Reader::new(entries);
+    let mut count = 0;
+    while !reader.is_empty() {
+        entry(&mut reader)?.typed()?;
+        count += 1;
+    }
+    Ok(count)
+}
