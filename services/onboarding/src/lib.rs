@@ -1,0 +1,93 @@
+//! Onboarding: who the tenants are, what lets them verify, and by which credentials they come.
+//!
+//! A tenant delegates all of its confirmation work to the platform operator and is thereby deemed certified (施行規則
+//! 29条1項); the operator notifies J-LIS for it (法17条1項). Until that is so, `active`, it has the sandbox
+//! and nothing else: no production credential is made and no production token is given. Every change is told as a
+//! `tenant.changed` fact, with a revision, in the transaction that makes it.
+//!
+//! Secrets are 256 random bits, shown once and kept as their SHA-256: with that much entropy a slow hash would protect
+//! nothing and only make the token endpoint easy to exhaust.
+
+mod api;
+mod bootstrap;
+mod credential;
+mod entity;
+mod error;
+mod grant_token;
+mod migrations;
+mod store;
+mod tenant;
+
+use std::{path::PathBuf, sync::Arc};
+
+use actix_web::web::Data;
+use sea_orm::DatabaseConnection;
+use warikan_messaging::Relay;
+use warikan_runtime::{Module, OpenError, Platform, relay_task};
+
+pub use bootstrap::Bootstrap;
+
+/// The service.
+#[derive(Clone)]
+pub struct Onboarding(Arc<Inner>);
+
+struct Inner {
+    db: DatabaseConnection,
+    relay: Relay,
+    platform: Platform,
+    bootstrap: Bootstrap,
+}
+
+impl Onboarding {
+    /// Opens the service. Where no operator credential exists yet, the first one is made and written to
+    /// `operator_credential`, readable by its owner alone.
+    ///
+    /// # Errors
+    /// The database or the credential file cannot be used.
+    pub async fn open(operator_credential: PathBuf, on: &Platform) -> Result<Self, OpenError> {
+        let db = on
+            .databases
+            .open("onboarding", migrations::Migrator)
+            .await?;
+        let bootstrap = bootstrap::first_operator(&db, on, operator_credential).await?;
+        Ok(Self(Arc::new(Inner {
+            relay: on.relay(&db),
+            db,
+            platform: on.clone(),
+            bootstrap,
+        })))
+    }
+
+    /// Where the operator's first credential lies.
+    #[must_use]
+    pub fn bootstrap(&self) -> &Bootstrap {
+        &self.0.bootstrap
+    }
+
+    /// Routes and tasks.
+    #[must_use]
+    pub fn module(&self) -> Module {
+        let this = self.clone();
+        Module {
+            name: "onboarding",
+            routes: Arc::new(move |config| {
+                config
+                    .app_data(Data::new(this.clone()))
+                    .service(api::oauth::token)
+                    .service(api::oauth::metadata)
+                    .service(api::oauth::jwks)
+                    .service(api::tenants::apply)
+                    .service(api::tenants::list)
+                    .service(api::tenants::read)
+                    .service(api::tenants::record)
+                    .service(api::tenants::advance)
+                    .service(api::credentials::create)
+                    .service(api::credentials::list)
+                    .service(api::credentials::revoke);
+            }),
+            consumers: Vec::new(),
+            tasks: vec![relay_task("onboarding.relay", self.0.relay.clone())],
+            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+        }
+    }
+}

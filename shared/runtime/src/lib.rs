@@ -15,6 +15,8 @@ mod telemetry;
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
 pub use config::{ConfigError, load as load_config};
 pub use database::{Databases, OpenError};
+/// Signing a token or receipt failed.
+pub use jsonwebtoken::errors::Error as SignError;
 pub use keys::{KeyError, Keys};
 pub use module::{Module, Readiness, Routes};
 pub use platform::{Clocks, Platform};

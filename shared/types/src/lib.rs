@@ -41,7 +41,31 @@ pub use secret::{Personal, Secret};
 pub use span::{Span, SpanError};
 pub use timestamp::{Timestamp, TimestampError};
 
-/// A tenant's id, `ten_..`.
+// The aliases are what documented shapes use: utoipa's derive takes a plain name and no generic one.
+
+/// `ten_..`
 pub type TenantId = Id<Tenant>;
+/// `cli_..`
+pub type ClientId = Id<Client>;
+/// `chl_..`
+pub type ChallengeId = Id<Challenge>;
+/// `ver_..`
+pub type VerificationId = Id<Verification>;
+/// `sub_..`
+pub type SubjectId = Id<Subject>;
+/// `wch_..`
+pub type WatchId = Id<Watch>;
+/// `evt_..`
+pub type EventId = Id<Event>;
+/// `whe_..`
+pub type EndpointId = Id<Endpoint>;
+/// `dlv_..`
+pub type DeliveryId = Id<Delivery>;
+/// `inv_..`
+pub type InvoiceId = Id<Invoice>;
+/// `use_..`
+pub type UsageRecordId = Id<UsageRecord>;
+/// `psn_..`
+pub type PersonId = Id<Person>;
 /// The only form in which a tenant ever sees a certificate, `crt_..` (see [`PseudonymKey`]).
 pub type CertificateHandle = Id<Certificate>;

@@ -1,0 +1,5 @@
+//! The handlers: parse, ask, answer.
+
+pub(crate) mod credentials;
+pub(crate) mod oauth;
+pub(crate) mod tenants;

@@ -1,0 +1,166 @@
+//! The token endpoint and discovery.
+
+use std::collections::BTreeSet;
+
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    http::header::{AUTHORIZATION, CACHE_CONTROL},
+    post,
+    web::{Bytes, Data},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_http::{Code, Problem, ProblemDocument};
+use warikan_types::ClientScope;
+
+use crate::Onboarding;
+
+/// A token request (RFC 6749 4.4.2), `application/x-www-form-urlencoded`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenRequest {
+    /// `client_credentials`
+    grant_type: String,
+    /// Scopes separated by spaces; all of the client's where absent.
+    scope: Option<String>,
+    /// With `client_secret_post`; otherwise HTTP Basic.
+    client_id: Option<String>,
+    /// With `client_secret_post`.
+    client_secret: Option<String>,
+}
+
+/// A token (RFC 6749 5.1).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenAnswer {
+    /// Send it as `Authorization: Bearer`.
+    access_token: String,
+    /// `Bearer`
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+    /// What it allows.
+    scope: String,
+}
+
+/// Get an access token with client credentials
+///
+/// Authenticate with HTTP Basic (`client_secret_basic`) or in the body (`client_secret_post`).
+#[utoipa::path(tag = "access", security(()),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = TokenAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument)))]
+#[post("/oauth/token")]
+pub(crate) async fn token(
+    request: HttpRequest,
+    body: Bytes,
+    onboarding: Data<Onboarding>,
+) -> Result<HttpResponse, Problem> {
+    let form: TokenRequest = serde_urlencoded::from_bytes(&body).map_err(|error| {
+        Problem::new(
+            Code::InvalidRequest,
+            format!("Send grant_type and scope as application/x-www-form-urlencoded: {error}."),
+        )
+    })?;
+    if form.grant_type != "client_credentials" {
+        return Err(Problem::field(
+            "/grant_type",
+            "unsupported_grant_type",
+            "the grant served here is client_credentials",
+        ));
+    }
+    let (client, secret) = credentials(&request, &form)?;
+    let asked = form.scope.as_deref().map(read_scopes).transpose()?;
+    let grant = onboarding
+        .grant_token(client.parse().ok(), &secret, asked.as_ref())
+        .await?;
+    let scope: Vec<&str> = grant.scopes.iter().map(|scope| scope.as_str()).collect();
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .json(TokenAnswer {
+            access_token: grant.access_token,
+            token_type: "Bearer",
+            expires_in: grant.expires_in,
+            scope: scope.join(" "),
+        }))
+}
+
+fn read_scopes(text: &str) -> Result<BTreeSet<ClientScope>, Problem> {
+    text.split_ascii_whitespace()
+        .map(|word| {
+            ClientScope::from_word(word).ok_or_else(|| {
+                Problem::field(
+                    "/scope",
+                    "invalid_scope",
+                    "a scope that does not exist here",
+                )
+            })
+        })
+        .collect()
+}
+
+/// One way of authenticating per request (RFC 6749 2.3).
+fn credentials(request: &HttpRequest, form: &TokenRequest) -> Result<(String, String), Problem> {
+    let basic = request.headers().get(AUTHORIZATION);
+    match (basic, &form.client_id, &form.client_secret) {
+        (Some(header), None, None) => header
+            .to_str()
+            .ok()
+            .and_then(read_basic)
+            .ok_or_else(|| invalid_client("The Authorization header is not HTTP Basic.")),
+        (None, Some(client), Some(secret)) => Ok((client.clone(), secret.clone())),
+        (Some(_), _, _) => Err(Problem::new(
+            Code::InvalidRequest,
+            "Send the credentials once: in the Authorization header or in the body.",
+        )),
+        (None, _, _) => Err(invalid_client("Send client_id and client_secret.")),
+    }
+}
+
+fn invalid_client(detail: &str) -> Problem {
+    Problem::new(Code::InvalidClient, detail)
+}
+
+/// RFC 6749 2.3.1: both parts are form-encoded inside HTTP Basic. Ours have no character that changes by it.
+fn read_basic(value: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (client, secret) = text.split_once(':')?;
+    Some((client.to_owned(), secret.to_owned()))
+}
+
+/// Authorization server metadata (RFC 8414)
+#[utoipa::path(tag = "access", security(()), responses((status = 200, body = serde_json::Value)))]
+#[get("/.well-known/oauth-authorization-server")]
+pub(crate) async fn metadata(request: HttpRequest) -> HttpResponse {
+    let (scheme, host) = {
+        let info = request.connection_info();
+        (info.scheme().to_owned(), info.host().to_owned())
+    };
+    let base = format!("{scheme}://{host}");
+    let scopes: Vec<&str> = ClientScope::TENANT
+        .into_iter()
+        .chain([ClientScope::Operator])
+        .map(ClientScope::as_str)
+        .collect();
+    HttpResponse::Ok().json(serde_json::json!({
+        "issuer": base,
+        "token_endpoint": format!("{base}/oauth/token"),
+        "jwks_uri": format!("{base}/.well-known/jwks.json"),
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": scopes,
+    }))
+}
+
+/// The platform's public keys: access tokens and receipts (RFC 7517)
+#[utoipa::path(tag = "access", security(()), responses((status = 200, body = serde_json::Value)))]
+#[get("/.well-known/jwks.json")]
+pub(crate) async fn jwks(onboarding: Data<Onboarding>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .json(onboarding.0.platform.keys.jwks())
+}

@@ -1,0 +1,85 @@
+//! The schema.
+
+use sea_orm_migration::prelude::*;
+
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut all = warikan_messaging::migrations();
+        all.extend(warikan_http::migrations());
+        all.push(Box::new(Tenants));
+        all
+    }
+}
+
+struct Tenants;
+
+impl MigrationName for Tenants {
+    fn name(&self) -> &'static str {
+        "m0101_tenants"
+    }
+}
+
+fn col(name: &'static str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name))
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Tenants {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("tenant"))
+                    .col(col("id").uuid().not_null().primary_key())
+                    .col(col("name").string().not_null())
+                    .col(col("kind").string().not_null())
+                    .col(col("plan").string().not_null())
+                    .col(col("state").string().not_null())
+                    .col(col("revision").big_integer().not_null())
+                    .col(col("created_at").timestamp_with_time_zone().not_null())
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("checklist_entry"))
+                    .col(col("tenant").uuid().not_null())
+                    .col(col("item").string().not_null())
+                    .col(col("evidence").text().not_null())
+                    .col(col("dated").string().not_null())
+                    .col(col("recorded_at").timestamp_with_time_zone().not_null())
+                    .col(col("recorded_by").uuid().not_null())
+                    .primary_key(Index::create().col("tenant").col("item"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("client"))
+                    .col(col("id").uuid().not_null().primary_key())
+                    .col(col("tenant").uuid())
+                    .col(col("environment").string())
+                    .col(col("scopes").string().not_null())
+                    .col(col("secret_digest").binary().not_null())
+                    .col(col("created_at").timestamp_with_time_zone().not_null())
+                    .col(col("revoked_at").timestamp_with_time_zone())
+                    .col(col("last_used_at").timestamp_with_time_zone())
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("client_by_tenant")
+                    .table(Alias::new("client"))
+                    .col(Alias::new("tenant"))
+                    .to_owned(),
+            )
+            .await
+    }
+}
