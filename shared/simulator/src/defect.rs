@@ -1,13 +1,13 @@
 //! Certificates that are wrong in exactly one way, for showing that the wrong is found and named.
 //!
-//! Each is issued by the true CA unless its defect is that it is not, has a serial number of its own, and counts as good in the
-//! revocation lists and OCSP answers, so that no second fault hides the first.
+//! Each is issued by the true CA and counts as good in the revocation lists and OCSP answers (unless the defect is
+//! that it is not), and has a serial number of its own, so that no second fault hides the first.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CertificateChoice, KeyError, Person, calendar,
+    CertificateChoice, Hierarchy, KeyError, Person, calendar,
     certificate::{Extension, Template},
     der::{self, Der},
     fixtures,
@@ -28,6 +28,10 @@ pub enum Defect {
     WrongPolicy,
     /// No certificatePolicies.
     MissingPolicies,
+    /// A policy that is no known kind's.
+    UnknownPolicy,
+    /// The same kind's policy of the other hierarchy.
+    OtherHierarchyPolicy,
     /// certificatePolicies is not critical.
     PoliciesNotCritical,
     /// keyAgreement instead of digitalSignature.
@@ -42,6 +46,8 @@ pub enum Defect {
     UnknownIssuer,
     /// The same, with the true CA's authority key identifier.
     ImpostorIssuer,
+    /// Signed by the true CA and missing from its books: OCSP calls it unknown, no list can ever name it.
+    Unrecorded,
     /// Signed with SHA-1.
     Sha1Signature,
     /// The holder's key has 1024 bits.
@@ -62,11 +68,13 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Expired,
         Self::NotYetValid,
         Self::WrongPolicy,
         Self::MissingPolicies,
+        Self::UnknownPolicy,
+        Self::OtherHierarchyPolicy,
         Self::PoliciesNotCritical,
         Self::WrongKeyUsage,
         Self::ClaimsToBeCa,
@@ -74,6 +82,7 @@ impl Defect {
         Self::TamperedSignature,
         Self::UnknownIssuer,
         Self::ImpostorIssuer,
+        Self::Unrecorded,
         Self::Sha1Signature,
         Self::SmallKey,
         Self::MalformedUtf8,
@@ -87,6 +96,11 @@ impl Defect {
     /// Whether someone other than the CA signs.
     pub(crate) const fn is_forgery(self) -> bool {
         matches!(self, Self::UnknownIssuer | Self::ImpostorIssuer)
+    }
+
+    /// Whether the CA knows nothing of the certificate.
+    pub(crate) const fn is_off_the_books(self) -> bool {
+        self.is_forgery() || matches!(self, Self::Unrecorded)
     }
 
     /// The key that the defect itself is about.
@@ -123,6 +137,19 @@ impl Defect {
                 template,
                 profile::certificate_policies(other_kind.policy(issuer.hierarchy)),
             ),
+            Self::UnknownPolicy => {
+                replace(template, profile::certificate_policies(oid::POLICY_UNKNOWN));
+            }
+            Self::OtherHierarchyPolicy => {
+                let other = match issuer.hierarchy {
+                    Hierarchy::Production => Hierarchy::Test,
+                    Hierarchy::Test => Hierarchy::Production,
+                };
+                replace(
+                    template,
+                    profile::certificate_policies(issuer.choice.policy(other)),
+                );
+            }
             Self::MissingPolicies => {
                 template
                     .extensions
@@ -165,6 +192,7 @@ impl Defect {
             | Self::NotYetValid
             | Self::TamperedSignature
             | Self::ImpostorIssuer
+            | Self::Unrecorded
             | Self::SmallKey
             | Self::TrailingData
             | Self::Truncated => {}

@@ -186,7 +186,7 @@ impl Simulator {
         let der = template.signed(forger.unwrap_or(&ca_key))?;
         let record = CertificateRecord {
             choice,
-            generation: if forger.is_some() { 0 } else { number },
+            generation: if defect.is_off_the_books() { 0 } else { number },
             serial,
             person: id,
             partition: person.municipality.partition(),

@@ -255,6 +255,34 @@ impl KeySource {
         Ok(Self::Pool(KeyPool { keys, next: 0 }))
     }
 
+    /// Makes as many new keys as will be drawn, on all processors, so that whoever keeps others waiting while drawing need
+    /// not make them then.
+    ///
+    /// # Errors
+    /// None asked for, or the cryptographic library could not make one.
+    pub fn fresh(count: usize) -> Result<Self, KeyError> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let keys = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..processors.min(count))
+                .map(|worker| {
+                    let share = (worker..count).step_by(processors);
+                    scope.spawn(move || share.map(|_| SigningKey::generate()).collect::<Vec<_>>())
+                })
+                .collect();
+            let made = workers.into_iter().flat_map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|_| vec![Err(KeyError::Generation)])
+            });
+            made.map(|key| key.map(Arc::new))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        if keys.is_empty() {
+            return Err(KeyError::PoolTooSmall);
+        }
+        Ok(Self::Pool(KeyPool { keys, next: 0 }))
+    }
+
     /// A key that `refused` does not refuse: a CA's key must not turn up on a card.
     pub(crate) fn draw(
         &mut self,

@@ -55,3 +55,4 @@ pub(crate) const POLICY_SIGNATURE: ObjectIdentifier = oid("1.2.392.200149.8.5.1.
 pub(crate) const POLICY_AUTHENTICATION: ObjectIdentifier = oid("1.2.392.200149.8.5.1.3.30");
 pub(crate) const POLICY_SIGNATURE_TEST: ObjectIdentifier = oid("1.2.392.200149.8.5.1.0.20");
 pub(crate) const POLICY_AUTHENTICATION_TEST: ObjectIdentifier = oid("1.2.392.200149.8.5.1.0.30");
+pub(crate) const POLICY_UNKNOWN: ObjectIdentifier = oid("1.2.392.200149.8.5.1.0.99");

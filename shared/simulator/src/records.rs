@@ -135,7 +135,7 @@ impl PersonRecord {
 pub struct CertificateRecord {
     /// Which CA issued it.
     pub choice: CertificateChoice,
-    /// Which of its generations; 0 for a forgery that none of them signed.
+    /// Which of its generations; 0 for one that is in none of their books.
     pub generation: u32,
     /// The serial number, unique per CA name.
     pub serial: u64,

@@ -9,8 +9,8 @@ use common::{now, simulator};
 use der::Decode;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use warikan_simulator::{
-    CardError, CertificateChoice, Content, Defect, Genesis, HashAlgorithm, Hierarchy, KeySource,
-    LifeEvent, Municipality, Person, Records, Simulator, SimulatorError, fixtures,
+    CardError, CertificateChoice, Content, Defect, Genesis, HashAlgorithm, Hierarchy, KeyError,
+    KeySource, LifeEvent, Municipality, Person, Records, Simulator, SimulatorError, fixtures,
 };
 
 fn lived() -> Simulator {
@@ -179,7 +179,8 @@ fn a_population_is_quick_and_everyone_in_it_has_their_own_certificate() {
 
 #[test]
 fn generated_keys_differ_and_sign() {
-    let mut keys = KeySource::Generated;
+    let mut keys = KeySource::fresh(7).unwrap();
+    assert_eq!(KeySource::fresh(0).err(), Some(KeyError::PoolTooSmall));
     let mut genesis = Genesis::of(Hierarchy::Test);
     genesis.municipalities.truncate(1);
     let mut simulator = Simulator::genesis(genesis, &mut keys, now()).unwrap();
@@ -208,6 +209,20 @@ fn generated_keys_differ_and_sign() {
         .len(),
         256
     );
+}
+
+#[test]
+fn a_generated_key_is_made_when_it_is_drawn() {
+    let mut simulator = simulator();
+    let mut keys = KeySource::Generated;
+    let id = simulator
+        .enroll(Person::of_the_test_card(), &mut keys, now())
+        .unwrap();
+    let distinct: BTreeSet<_> = simulator
+        .certificates_of(id)
+        .map(|one| one.key.clone())
+        .collect();
+    assert_eq!(distinct.len(), 2);
 }
 
 #[test]
@@ -254,7 +269,10 @@ fn f039_defects_are_what_they_say() {
                     .is_ok(),
                 "{defect:?}"
             );
-            let forged = matches!(defect, Defect::UnknownIssuer | Defect::ImpostorIssuer);
+            let forged = matches!(
+                defect,
+                Defect::UnknownIssuer | Defect::ImpostorIssuer | Defect::Unrecorded
+            );
             assert_eq!(record.generation == 0, forged);
             let name = "黒桐　幹也".as_bytes();
             let names = bytes
