@@ -1,0 +1,132 @@
+//! Verification: is this signature, by this certificate, good at this time?
+//!
+//! A request is parsed once into types; facts are gathered (who issued the certificate, what is known of its status);
+//! `warikan_pki::validate` decides, purely; then verification, challenge consumption, subject, sealed evidence, idempotent
+//! answer and the `verification.completed` fact are written in **one** transaction, and only then is the answer given.
+//! *Revoked* and *could not find out* are answers, never errors.
+//!
+//! What is kept: the evidence (certificate, signature, digest, status, policy, report), sealed; the answer without the
+//! attributes, sealed. What is not kept in any readable form: the four attributes, which are returned once.
+
+mod api;
+mod attributes;
+mod challenge;
+mod check_subject;
+mod config;
+mod entity;
+mod error;
+mod evidence;
+mod gather;
+mod migrations;
+mod request;
+mod revalidate;
+mod store;
+mod verify;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web::Data;
+use sea_orm::DatabaseConnection;
+use tokio::sync::Notify;
+use warikan_contracts::api::CertificateStatus;
+use warikan_messaging::Relay;
+use warikan_pki::AnchorSet;
+use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+
+pub use config::Config;
+
+/// How often spent rows are removed.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
+/// The service.
+#[derive(Clone)]
+pub struct Verification(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    db: DatabaseConnection,
+    relay: Relay,
+    platform: Platform,
+    anchors: Arc<AnchorSet>,
+    status: Arc<dyn CertificateStatus>,
+}
+
+impl Verification {
+    /// Opens the service.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub async fn open(
+        config: Config,
+        on: &Platform,
+        anchors: Arc<AnchorSet>,
+        status: Arc<dyn CertificateStatus>,
+    ) -> Result<Self, OpenError> {
+        let db = on
+            .databases
+            .open("verification", migrations::Migrator)
+            .await?;
+        Ok(Self(Arc::new(Inner {
+            relay: on.relay(&db),
+            config,
+            db,
+            platform: on.clone(),
+            anchors,
+            status,
+        })))
+    }
+
+    /// Routes and tasks.
+    #[must_use]
+    pub fn module(&self) -> Module {
+        let this = self.clone();
+        Module {
+            name: "verification",
+            routes: Arc::new(move |config| {
+                config
+                    .app_data(Data::new(this.clone()))
+                    .service(api::challenges::create)
+                    .service(api::verifications::create)
+                    .service(api::verifications::list)
+                    .service(api::verifications::read)
+                    .service(api::verifications::revalidate)
+                    .service(api::verifications::reasons)
+                    .service(api::subjects::list)
+                    .service(api::subjects::read)
+                    .service(api::subjects::check)
+                    .service(api::subjects::erase);
+            }),
+            consumers: Vec::new(),
+            tasks: vec![
+                relay_task("verification.relay", self.0.relay.clone()),
+                self.prune_task(),
+            ],
+            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+        }
+    }
+
+    /// Removes what has served its time: old challenges, and answers that can no longer be replayed.
+    fn prune_task(&self) -> Task {
+        let this = self.clone();
+        Task::new(
+            "verification.prune",
+            PRUNE_EVERY,
+            Arc::new(Notify::new()),
+            move || {
+                let this = this.clone();
+                async move {
+                    let before = this
+                        .0
+                        .platform
+                        .clock()
+                        .now()
+                        .minus(warikan_http::ANSWERS_KEPT);
+                    store::prune_challenges(&this.0.db, before).await?;
+                    warikan_http::prune_answers(&this.0.db, before).await?;
+                    Ok(())
+                }
+            },
+        )
+    }
+}

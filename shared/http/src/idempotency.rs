@@ -218,6 +218,21 @@ impl Idempotency {
     }
 }
 
+/// How long an answer can be replayed.
+pub const KEPT: std::time::Duration = std::time::Duration::from_secs(48 * 3600);
+
+/// Removes answers given before `before`.
+///
+/// # Errors
+/// The database failed.
+pub async fn prune<C: ConnectionTrait>(on: &C, before: Timestamp) -> Result<u64, DbErr> {
+    Ok(entity::Entity::delete_many()
+        .filter(entity::Column::CreatedAt.lt(before.utc()))
+        .exec(on)
+        .await?
+        .rows_affected)
+}
+
 fn bad_key() -> Problem {
     Problem::field(
         "Idempotency-Key",

@@ -13,7 +13,9 @@ mod request_id;
 
 pub use body::{Body, Params};
 pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
-pub use idempotency::{Answer, Idempotency, IdempotencyError, migrations};
+pub use idempotency::{
+    Answer, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, migrations, prune as prune_answers,
+};
 pub use page::{Cursors, Page, PageQuery};
 pub use path::PathId;
 pub use problem::{Code, FieldError, Problem, ProblemDocument};

@@ -37,6 +37,19 @@ impl PseudonymKey {
         short.copy_from_slice(&tag[..16]);
         CertificateHandle::from_uuid(Uuid::from_bytes(short))
     }
+
+    /// A fingerprint under which `scope`'s own text (a customer number) can be found again without being stored.
+    #[must_use]
+    pub fn fingerprint(&self, scope: TenantScope, text: &str) -> Vec<u8> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose())
+            .expect("HMAC takes a key of any length");
+        mac.update(b"warikan reference fingerprint v1\0");
+        mac.update(scope.tenant().uuid().as_bytes());
+        mac.update(scope.environment().as_str().as_bytes());
+        mac.update(b"\0");
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    }
 }
 
 #[cfg(test)]

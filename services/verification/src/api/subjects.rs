@@ -1,0 +1,139 @@
+//! `/v1/subjects`.
+
+use actix_web::{HttpResponse, delete, get, post, web::Data};
+use serde::Serialize;
+use utoipa::ToSchema;
+use warikan_http::{
+    Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs,
+};
+use warikan_messaging::begin_write;
+use warikan_types::{
+    CertificateHandle, CertificateKind, Subject as SubjectKind, SubjectId, TenantScope, Timestamp,
+};
+
+use crate::{
+    Verification,
+    check_subject::SubjectCheck,
+    error::Error,
+    store::{self, SubjectRow},
+};
+
+/// A natural person, as this tenant knows them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SubjectView {
+    id: SubjectId,
+    /// Your customer number.
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    created_at: Timestamp,
+    /// When it was erased; nothing else is known then.
+    erased_at: Option<Timestamp>,
+    certificates: Vec<CertificateOfSubject>,
+}
+
+/// One of a subject's certificates.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CertificateOfSubject {
+    handle: CertificateHandle,
+    kind: CertificateKind,
+    not_after: Timestamp,
+}
+
+async fn view(
+    verification: &Verification,
+    scope: TenantScope,
+    row: SubjectRow,
+) -> Result<SubjectView, Error> {
+    let inner = &verification.0;
+    let certificates = store::certificates_of(&inner.db, scope, row.id)
+        .await?
+        .into_iter()
+        .map(|row| {
+            Ok(CertificateOfSubject {
+                handle: CertificateHandle::from_uuid(row.handle),
+                kind: CertificateKind::from_word(&row.kind)
+                    .ok_or(Error::Damaged("subject_certificate.kind"))?,
+                not_after: row.not_after.into(),
+            })
+        })
+        .collect::<Result<_, Error>>()?;
+    Ok(SubjectView {
+        id: SubjectId::from_uuid(row.id),
+        reference: store::reference(inner.platform.keys.sealer(), scope, &row)?,
+        created_at: row.created_at.into(),
+        erased_at: row.erased_at.map(Into::into),
+        certificates,
+    })
+}
+
+/// The subjects
+#[utoipa::path(tag = "subjects", params(PageQuery), security(("oauth2" = ["subjects"])),
+    responses((status = 200, body = Page<SubjectView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+#[get("/v1/subjects")]
+pub(crate) async fn list(
+    caller: TenantCaller<needs::Subjects>,
+    query: Params<PageQuery>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let cursors = verification.0.platform.keys.cursors();
+    let limit = query.limit()?;
+    let after = cursors.read(Some(caller.scope), "subjects", &query)?;
+    let rows = store::subjects(&verification.0.db, caller.scope, after, limit + 1).await?;
+    let page = cursors.page(Some(caller.scope), "subjects", limit, rows, |row| row.id);
+    let mut data = Vec::with_capacity(page.data.len());
+    for row in page.data {
+        data.push(view(&verification, caller.scope, row).await?);
+    }
+    Ok(HttpResponse::Ok().json(Page {
+        data,
+        next_cursor: page.next_cursor,
+    }))
+}
+
+/// One subject
+#[utoipa::path(tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+    responses((status = 200, body = SubjectView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[get("/v1/subjects/{id}")]
+pub(crate) async fn read(
+    caller: TenantCaller<needs::Subjects>,
+    id: PathId<SubjectKind>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let row = store::subject(&verification.0.db, caller.scope, id.0).await?;
+    Ok(HttpResponse::Ok().json(view(&verification, caller.scope, row).await?))
+}
+
+/// Check a subject's certificates now (現況確認)
+#[utoipa::path(tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+    responses((status = 200, body = SubjectCheck), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[post("/v1/subjects/{id}/check")]
+pub(crate) async fn check(
+    caller: TenantCaller<needs::Subjects>,
+    id: PathId<SubjectKind>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let outcome = verification.check_subject(caller.scope, id.0).await?;
+    Ok(HttpResponse::Ok().json(outcome))
+}
+
+/// Erase a subject
+///
+/// Its reference, certificate identities, answers and evidence are gone; a tombstone with its id and dates stays.
+#[utoipa::path(tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+    responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[delete("/v1/subjects/{id}")]
+pub(crate) async fn erase(
+    caller: TenantCaller<needs::Subjects>,
+    id: PathId<SubjectKind>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let inner = &verification.0;
+    let transaction = begin_write(&inner.db).await?;
+    let row = store::subject(&transaction, caller.scope, id.0).await?;
+    if row.erased_at.is_none() {
+        let now = inner.platform.clock().now();
+        store::erase_subject(&transaction, caller.scope, id.0, now).await?;
+    }
+    transaction.commit().await?;
+    Ok(HttpResponse::NoContent().finish())
+}

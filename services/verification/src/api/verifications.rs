@@ -1,0 +1,139 @@
+//! `/v1/verifications`.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web::Data};
+use serde::Serialize;
+use utoipa::ToSchema;
+use warikan_http::{
+    Body, Idempotency, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller,
+    needs,
+};
+use warikan_types::{Reason, TenantScope, Verification as VerificationKind, VerificationId};
+
+use crate::{
+    Verification,
+    error::Error,
+    evidence::answer_place,
+    request::VerificationRequest,
+    revalidate::{Revalidation, RevalidationRequest},
+    store::{self, VerificationRow},
+    verify::VerificationAnswer,
+    view::VerificationView,
+};
+
+/// Verify a signature
+///
+/// A certificate that is merely not good is a 201 with a verdict; only malformed requests are refused. The attributes are
+/// in this answer (and in its replay under the same Idempotency-Key) and nowhere else.
+#[utoipa::path(tag = "verification", request_body = VerificationRequest, security(("oauth2" = ["verifications"])),
+    responses((status = 201, body = VerificationAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+#[post("/v1/verifications")]
+pub(crate) async fn create(
+    caller: TenantCaller<needs::Verifications>,
+    request: HttpRequest,
+    body: Body<VerificationRequest>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let sealer = verification.0.platform.keys.sealer();
+    let once = Idempotency::of(
+        &request,
+        "create_verification",
+        Some(caller.scope),
+        body.digest(),
+        sealer,
+    )?;
+    let answer = verification
+        .verify(caller.scope, caller.client, &body, &once)
+        .await?;
+    Ok(answer.into())
+}
+
+fn open(
+    verification: &Verification,
+    scope: TenantScope,
+    row: &VerificationRow,
+) -> Result<VerificationView, Error> {
+    if row.answer.is_empty() {
+        return Err(Error::NotFound);
+    }
+    let place = answer_place(scope, VerificationId::from_uuid(row.id));
+    let plain = verification
+        .0
+        .platform
+        .keys
+        .sealer()
+        .open(&place, &row.answer)?;
+    serde_json::from_slice(&plain).map_err(|_| Error::Damaged("verification.answer"))
+}
+
+/// The verifications, oldest first, without attributes
+#[utoipa::path(tag = "verification", params(PageQuery), security(("oauth2" = ["verifications"])),
+    responses((status = 200, body = Page<VerificationView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
+#[get("/v1/verifications")]
+pub(crate) async fn list(
+    caller: TenantCaller<needs::Verifications>,
+    query: Params<PageQuery>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let cursors = verification.0.platform.keys.cursors();
+    let scope = Some(caller.scope);
+    let limit = query.limit()?;
+    let after = cursors.read(scope, "verifications", &query)?;
+    let rows = store::verifications(&verification.0.db, caller.scope, after, limit + 1).await?;
+    let page = cursors.page(scope, "verifications", limit, rows, |row| row.id);
+    let data = page
+        .data
+        .iter()
+        .map(|row| open(&verification, caller.scope, row))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(HttpResponse::Ok().json(Page {
+        data,
+        next_cursor: page.next_cursor,
+    }))
+}
+
+/// One verification, without attributes
+#[utoipa::path(tag = "verification", params(("id" = VerificationId, Path)), security(("oauth2" = ["verifications"])),
+    responses((status = 200, body = VerificationView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[get("/v1/verifications/{id}")]
+pub(crate) async fn read(
+    caller: TenantCaller<needs::Verifications>,
+    id: PathId<VerificationKind>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let row = store::verification(&verification.0.db, caller.scope, id.0).await?;
+    Ok(HttpResponse::Ok().json(open(&verification, caller.scope, &row)?))
+}
+
+/// Decide the stored evidence again
+///
+/// Without `at` it must come out as it was recorded; with `at` the same evidence is judged for another moment.
+#[utoipa::path(tag = "verification", params(("id" = VerificationId, Path)), request_body = RevalidationRequest, security(("oauth2" = ["verifications"])),
+    responses((status = 200, body = Revalidation), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[post("/v1/verifications/{id}/revalidate")]
+pub(crate) async fn revalidate(
+    caller: TenantCaller<needs::Verifications>,
+    id: PathId<VerificationKind>,
+    body: Body<RevalidationRequest>,
+    verification: Data<Verification>,
+) -> Result<HttpResponse, Problem> {
+    let outcome = verification.revalidate(caller.scope, id.0, body.at).await?;
+    Ok(HttpResponse::Ok().json(outcome))
+}
+
+/// The closed list of reasons
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Reasons {
+    /// In the order in which the first that applies becomes *the* reason.
+    reasons: Vec<Reason>,
+}
+
+/// The closed list of reasons, in the published order
+#[utoipa::path(tag = "verification", security(()), responses((status = 200, body = Reasons)))]
+#[get("/v1/reasons")]
+pub(crate) async fn reasons() -> HttpResponse {
+    HttpResponse::Ok().json(Reasons {
+        reasons: Reason::ALL.to_vec(),
+    })
+}

@@ -1,0 +1,120 @@
+//! Answers, as tenants see them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_contracts::facts::Channel;
+use warikan_pki::{Check, StatusFact, StatusKnowledge};
+use warikan_types::{
+    CertificateHandle, CertificateKind, Environment, Reason, RevocationReason, SubjectId,
+    Timestamp, Verdict, VerificationId, WatchId,
+};
+
+/// The certificate, as this tenant may know it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct CertificateView {
+    /// A pseudonym of the certificate, this tenant's own; `null` where nobody vouches for the certificate.
+    pub(crate) handle: Option<CertificateHandle>,
+    pub(crate) kind: Option<CertificateKind>,
+    /// Of the issuer; `null` where it is unknown.
+    pub(crate) environment: Option<Environment>,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
+}
+
+/// What is known of a certificate's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StatusState {
+    Good,
+    Revoked,
+    Unknown,
+}
+
+/// The status, where it came from and how fresh it is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct StatusView {
+    pub(crate) state: StatusState,
+    pub(crate) channel: Option<Channel>,
+    /// thisUpdate of the list or response.
+    pub(crate) this_update: Option<Timestamp>,
+    pub(crate) next_update: Option<Timestamp>,
+    /// Seconds between thisUpdate and the decision.
+    pub(crate) age_seconds: Option<u64>,
+    pub(crate) revoked_at: Option<Timestamp>,
+    pub(crate) revocation_reason: Option<RevocationReason>,
+    /// Names the exact version of knowledge.
+    pub(crate) source_version: Option<String>,
+}
+
+impl StatusView {
+    pub(crate) fn of(known: Option<&StatusKnowledge>, at: Timestamp) -> Self {
+        let Some(known) = known else {
+            return Self {
+                state: StatusState::Unknown,
+                channel: None,
+                this_update: None,
+                next_update: None,
+                age_seconds: None,
+                revoked_at: None,
+                revocation_reason: None,
+                source_version: None,
+            };
+        };
+        let (state, revoked_at, revocation_reason) = match known.fact {
+            StatusFact::Good => (StatusState::Good, None, None),
+            StatusFact::Revoked { reason, revoked_at } => {
+                (StatusState::Revoked, Some(revoked_at), Some(reason))
+            }
+            StatusFact::UnknownSerial => (StatusState::Unknown, None, None),
+        };
+        Self {
+            state,
+            channel: Some(match known.channel {
+                warikan_pki::Channel::Crl => Channel::Crl,
+                warikan_pki::Channel::Ocsp => Channel::Ocsp,
+            }),
+            this_update: Some(known.this_update),
+            next_update: known.next_update,
+            age_seconds: Some(at.since(known.this_update).as_secs()),
+            revoked_at,
+            revocation_reason,
+            source_version: Some(known.version.clone()),
+        }
+    }
+}
+
+/// The person, as this tenant knows them.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SubjectOfVerification {
+    pub(crate) id: SubjectId,
+    /// Whether this verification was the first.
+    pub(crate) is_new: bool,
+    /// Your customer number.
+    #[serde(rename = "ref")]
+    pub(crate) reference: Option<String>,
+}
+
+/// The watch that was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct WatchOfVerification {
+    pub(crate) id: WatchId,
+}
+
+/// A verification, without the attributes: what is kept and shown again.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct VerificationView {
+    pub(crate) id: VerificationId,
+    pub(crate) verdict: Verdict,
+    /// `null` where the verdict is `valid`; the first failed check's in the published order otherwise.
+    pub(crate) reason: Option<Reason>,
+    /// Every check.
+    pub(crate) checks: Vec<Check>,
+    pub(crate) certificate: Option<CertificateView>,
+    pub(crate) status: StatusView,
+    pub(crate) subject: Option<SubjectOfVerification>,
+    pub(crate) watch: Option<WatchOfVerification>,
+    /// By the clock of the environment.
+    pub(crate) verified_at: Timestamp,
+    /// A JWS over the result, to be verified offline with `/.well-known/jwks.json`.
+    pub(crate) receipt: String,
+}
