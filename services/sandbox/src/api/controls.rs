@@ -1,0 +1,102 @@
+//! The tester's controls: clock, publication, faults.
+
+use actix_web::{HttpResponse, get, post, web::Data};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_http::{Body, Problem, ProblemDocument};
+use warikan_types::{Span, Timestamp};
+
+use crate::{
+    Sandbox,
+    publish::PublishedLists,
+    published::{Fault, FaultKind},
+};
+
+/// The sandbox's time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ClockView {
+    now: Timestamp,
+}
+
+/// What time it is in the sandbox.
+#[utoipa::path(tag = "sandbox", security(()), responses((status = 200, body = ClockView)))]
+#[get("/sandbox/clock")]
+pub(crate) async fn clock(sandbox: Data<Sandbox>) -> HttpResponse {
+    HttpResponse::Ok().json(ClockView { now: sandbox.now() })
+}
+
+/// How far.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Advance {
+    /// ISO 8601, `P1D`, `PT6H`.
+    advance: Span,
+}
+
+/// Moves the sandbox's clock forward. It publishes nothing and never goes back.
+#[utoipa::path(tag = "sandbox", request_body = Advance, security(()),
+    responses((status = 200, body = ClockView), (status = 400, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+#[post("/sandbox/clock")]
+pub(crate) async fn advance_clock(
+    body: Body<Advance>,
+    sandbox: Data<Sandbox>,
+) -> Result<HttpResponse, Problem> {
+    let now = sandbox.advance(body.advance.duration()).await?;
+    Ok(HttpResponse::Ok().json(ClockView { now }))
+}
+
+/// Nothing to choose.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Publish {}
+
+/// Publishes the revocation lists of this moment, and answers when the platform has been told.
+#[utoipa::path(tag = "sandbox", request_body = Publish, security(()),
+    responses((status = 200, body = PublishedLists), (status = 400, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+#[post("/sandbox/publish-crl")]
+pub(crate) async fn publish_crl(
+    _body: Body<Publish>,
+    sandbox: Data<Sandbox>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(sandbox.publish().await?))
+}
+
+/// A fault to put into force, or `clear`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewFault {
+    fault: FaultKind,
+    /// For faults of a single list: which municipality's; all of them if absent.
+    partition: Option<String>,
+}
+
+/// The faults in force.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Faults {
+    data: Vec<Fault>,
+}
+
+/// The faults in force at the stand-in for J-LIS.
+#[utoipa::path(tag = "sandbox", security(()), responses((status = 200, body = Faults)))]
+#[get("/sandbox/faults")]
+pub(crate) async fn faults(sandbox: Data<Sandbox>) -> HttpResponse {
+    HttpResponse::Ok().json(Faults {
+        data: sandbox.served().faults.clone(),
+    })
+}
+
+/// Makes something go wrong at the stand-in for J-LIS, until `clear`.
+#[utoipa::path(tag = "sandbox", request_body = NewFault, security(()),
+    responses((status = 200, body = Faults), (status = 400, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+#[post("/sandbox/faults")]
+pub(crate) async fn set_fault(
+    body: Body<NewFault>,
+    sandbox: Data<Sandbox>,
+) -> Result<HttpResponse, Problem> {
+    let NewFault { fault, partition } = body.value;
+    let data = sandbox.set_fault(Fault { fault, partition }).await?;
+    Ok(HttpResponse::Ok().json(Faults { data }))
+}
