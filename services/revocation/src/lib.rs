@@ -1,0 +1,182 @@
+//! All knowledge of certificate status over time.
+//!
+//! J-LIS publishes revocation lists once a day, one per municipality and CA generation (about 1,900 of them each) or one for all.
+//! This service fetches them ([`Revocation::sync`]), believes only what a pinned issuer's key has signed, and keeps for each
+//! list a *version* in memory, so that the question "is this certificate still good?" ([`CertificateStatus`]) costs neither a
+//! network hop nor a database query. Tenants leave **watches**; when a certificate they watch is newly revoked, the watch is
+//! **flagged** once, and the fact goes out with the flag in one transaction.
+//!
+//! What is promised:
+//!
+//! - A list is taken over whole or not at all, and anything odd about it (signature, scope, number, dates) keeps the one before
+//!   in force. The oddity concerns that list alone; the others go on.
+//! - Once revoked stays revoked: an entry that leaves its list is kept and keeps answering *revoked*, and no flag is ever taken
+//!   back. J-LIS never lifts a hold, so an entry that leaves early raises an alarm instead.
+//! - Flags are derived from state. A crash between taking a list over and flagging is repaired by the next run, because each
+//!   list remembers up to which of its versions the watches have been joined.
+//! - No answer hides its age: each carries thisUpdate and nextUpdate, and the caller judges.
+//!
+//! Serials and issuer keys stay inside (公的個人認証法52条): tenants see handles.
+
+mod accept_list;
+mod api;
+mod check_certificate;
+mod config;
+mod consumers;
+mod diff;
+mod end_watches;
+mod entity;
+mod error;
+mod flag;
+mod freshness;
+mod meaning;
+mod meter;
+mod migrations;
+mod problem;
+mod read_list;
+mod recheck;
+mod source;
+mod start_watch;
+mod status;
+mod store;
+mod sync_crls;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web::Data;
+use sea_orm::DatabaseConnection;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio::sync::{Mutex, Notify};
+use utoipa_actix_web::service_config::ServiceConfig;
+use warikan_contracts::api::CertificateStatus;
+use warikan_messaging::Relay;
+use warikan_pki::AnchorSet;
+use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+
+pub use config::{Config, Source};
+pub use error::Error;
+pub use recheck::RecheckReport;
+pub use sync_crls::SyncError;
+
+/// The service's name, and that of its database.
+const NAME: &str = "revocation";
+
+/// The revocation service. Clones share it.
+#[derive(Clone)]
+pub struct Revocation(Arc<Inner>);
+
+struct Inner {
+    platform: Platform,
+    db: DatabaseConnection,
+    relay: Relay,
+    anchors: Arc<AnchorSet>,
+    config: Config,
+    client: source::SourceClient,
+    sources: Vec<sync_crls::SourceState>,
+    status: Arc<status::StatusStore>,
+    /// One join of watches at a time: a second one would find the same watches and wait for the same rows.
+    flagging: Mutex<()>,
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut all = warikan_messaging::migrations();
+        all.extend(warikan_http::migrations());
+        all.extend(migrations::own());
+        all
+    }
+}
+
+impl Revocation {
+    /// Opens the service: checks the configuration, migrates the database and loads the status versions from it. The
+    /// network is not touched: after a restart the last accepted lists answer at once.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the configuration names a source twice or an unusable address, or the database fails.
+    pub async fn open(
+        config: Config,
+        on: &Platform,
+        anchors: Arc<AnchorSet>,
+    ) -> Result<Self, OpenError> {
+        let sources = sync_crls::sources(&config).map_err(refused)?;
+        let client = source::SourceClient::new(&config).map_err(refused)?;
+        let db = on.databases.open(NAME, Migrator).await?;
+        let status = status::StatusStore::default();
+        store::lists::load(&db, &status)
+            .await
+            .map_err(OpenError::database(NAME))?;
+        Ok(Self(Arc::new(Inner {
+            relay: on.relay(&db),
+            platform: on.clone(),
+            db,
+            anchors,
+            config,
+            client,
+            sources,
+            status: Arc::new(status),
+            flagging: Mutex::new(()),
+        })))
+    }
+
+    /// The answer to the one question other services ask.
+    #[must_use]
+    pub fn status(&self) -> Arc<dyn CertificateStatus> {
+        Arc::clone(&self.0.status) as Arc<dyn CertificateStatus>
+    }
+
+    /// What it brings into a process.
+    #[must_use]
+    pub fn module(&self) -> Module {
+        let (routes, readiness) = (self.clone(), self.clone());
+        Module {
+            name: NAME,
+            routes: Arc::new(move |config: &mut ServiceConfig<'_>| {
+                config.app_data(Data::new(routes.clone()));
+                api::configure(config);
+            }),
+            consumers: consumers::all(self),
+            tasks: self.tasks(),
+            ready: Arc::new(move || {
+                let this = readiness.clone();
+                Box::pin(async move { this.ready() })
+            }),
+        }
+    }
+
+    fn tasks(&self) -> Vec<Task> {
+        let (sync, recheck) = (self.clone(), self.clone());
+        let period = Duration::from_secs(self.0.config.sync_period_seconds);
+        let nightly = Duration::from_secs(self.0.config.recheck_period_seconds);
+        vec![
+            Task::new(
+                "revocation.sync",
+                period,
+                Arc::new(Notify::new()),
+                move || {
+                    let this = sync.clone();
+                    async move { Ok(this.turn().await?) }
+                },
+            ),
+            Task::new(
+                "revocation.recheck",
+                nightly,
+                Arc::new(Notify::new()),
+                move || {
+                    let this = recheck.clone();
+                    async move {
+                        this.recheck().await?;
+                        Ok(())
+                    }
+                },
+            ),
+            relay_task("revocation.relay", self.0.relay.clone()),
+        ]
+    }
+}
+
+fn refused(why: String) -> OpenError {
+    OpenError::Config { service: NAME, why }
+}

@@ -1,0 +1,83 @@
+//! A tenant's certificates by their handles: `/v1/certificates/{handle}`.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get, post,
+    web::{Data, Json},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use warikan_http::{
+    Body, Idempotency, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller,
+    needs,
+};
+use warikan_types::Certificate;
+
+use crate::{Revocation, check_certificate::StatusView, error::Error, store};
+
+/// Nothing to say: the handle names the certificate. The body may be absent.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCheck {}
+
+/// Check a watched certificate now.
+///
+/// Answers from the revocation list in force, with its age. A list past its `next_update` no longer says that a certificate is
+/// good: the state is `unknown` then. Counts once per certificate and calendar month (JST).
+#[utoipa::path(tag = "watches", request_body = NewCheck, security(("oauth2" = ["watches"])),
+    params(("id" = String, Path, description = "The certificate's handle, `crt_..`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key gives the same answer.")),
+    responses((status = 200, body = StatusView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument),
+        (status = 503, description = "No revocation information is at hand.", body = ProblemDocument)))]
+#[post("/v1/certificates/{id}/check")]
+pub(crate) async fn check_certificate(
+    caller: TenantCaller<needs::Watches>,
+    request: HttpRequest,
+    id: PathId<Certificate>,
+    body: Body<NewCheck>,
+    revocation: Data<Revocation>,
+) -> Result<HttpResponse, Problem> {
+    let sealer = revocation.0.platform.keys.sealer();
+    // The path says which certificate, so it belongs to what the key stands for.
+    let operation = format!("check_certificate/{}", id.0);
+    let digest = body.digest();
+    let once = Idempotency::of(&request, &operation, Some(caller.scope), digest, sealer)?;
+    let answer = revocation
+        .check_certificate(caller.scope, id.0, once)
+        .await?;
+    Ok(answer.into())
+}
+
+/// List the checks you asked for, oldest first.
+#[utoipa::path(tag = "watches", params(("id" = String, Path, description = "The certificate's handle, `crt_..`"), PageQuery),
+    security(("oauth2" = ["watches"])),
+    responses((status = 200, body = Page<StatusView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[get("/v1/certificates/{id}/statuses")]
+pub(crate) async fn list_statuses(
+    caller: TenantCaller<needs::Watches>,
+    id: PathId<Certificate>,
+    query: Params<PageQuery>,
+    revocation: Data<Revocation>,
+) -> Result<Json<Page<StatusView>>, Problem> {
+    let (db, scope) = (&revocation.0.db, caller.scope);
+    if !store::watches::ever_watched(scope, db, id.0).await? {
+        return Err(Error::NotFound.into());
+    }
+    let name = format!("statuses/{}", id.0);
+    let limit = query.limit()?;
+    let cursors = revocation.0.platform.keys.cursors();
+    let after = cursors.read(Some(scope), &name, &query)?;
+    let rows = store::checks::page(scope, db, id.0, after, limit + 1).await?;
+    let page = cursors.page(Some(scope), &name, limit, rows, |row| row.id);
+    let data = page
+        .data
+        .iter()
+        .map(StatusView::of)
+        .collect::<Result<_, _>>()?;
+    Ok(Json(Page {
+        data,
+        next_cursor: page.next_cursor,
+    }))
+}

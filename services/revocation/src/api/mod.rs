@@ -1,0 +1,19 @@
+//! The routes. Handlers are thin: who may, what was sent, which use case.
+
+mod certificates;
+mod sources;
+mod watches;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(watches::start_watch)
+        .service(watches::list_watches)
+        .service(watches::show_watch)
+        .service(watches::end_watch)
+        .service(certificates::check_certificate)
+        .service(certificates::list_statuses)
+        .service(sources::show_freshness)
+        .service(sources::list_sources);
+}

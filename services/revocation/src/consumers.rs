@@ -1,0 +1,97 @@
+//! What this service listens to: verifications that ask for a watch, and word of new lists.
+
+use async_trait::async_trait;
+use sea_orm::DatabaseTransaction;
+use warikan_contracts::{
+    Envelope, Fact,
+    facts::{CrlPublished, VerificationCompleted},
+};
+use warikan_messaging::{Consumer, HandleError, Handler};
+
+use crate::{Revocation, error::Error};
+
+pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
+    let db = &revocation.0.db;
+    vec![
+        Consumer::new(
+            "revocation.watch",
+            &[VerificationCompleted::TYPE],
+            db.clone(),
+            WatchOrders(revocation.clone()),
+        ),
+        Consumer::new(
+            "revocation.fetch",
+            &[CrlPublished::TYPE],
+            db.clone(),
+            Publications(revocation.clone()),
+        ),
+    ]
+}
+
+/// Starts the watches that came with verifications.
+struct WatchOrders(Revocation);
+
+#[async_trait]
+impl Handler for WatchOrders {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        transaction: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let fact: VerificationCompleted = envelope.read()?;
+        let Some(order) = fact.watch else {
+            return Ok(());
+        };
+        let scope = envelope
+            .scope
+            .ok_or_else(|| HandleError::Park("a verification of no tenant".to_owned()))?;
+        // Verification has proved the path already; this keeps the environments apart even if it erred (F033).
+        let anchor = self.0.0.anchors.by_key(&order.certificate.issuer);
+        if anchor.map(warikan_pki::TrustAnchor::environment) != Some(scope.environment()) {
+            return Err(HandleError::Park(
+                "the certificate's issuer is no anchor of the environment".to_owned(),
+            ));
+        }
+        self.0
+            .start_ordered_watch(scope, &order, transaction)
+            .await
+            .map_err(|error| match error {
+                Error::Database(error) => error.into(),
+                other => HandleError::Retry(other.to_string()),
+            })
+    }
+
+    async fn committed(&self, _envelope: &Envelope) {
+        self.0.0.relay.wake();
+    }
+}
+
+/// Fetches new lists as soon as they are said to be there.
+struct Publications(Revocation);
+
+#[async_trait]
+impl Handler for Publications {
+    /// Nothing to write: the lists themselves are the state.
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        _transaction: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        envelope.read::<CrlPublished>()?;
+        Ok(())
+    }
+
+    /// The publication counts as delivered when its lists are in force and the watches they concern are flagged. Should that fail,
+    /// the task's next turn does it.
+    async fn committed(&self, envelope: &Envelope) {
+        let Ok(fact) = envelope.read::<CrlPublished>() else {
+            return;
+        };
+        if let Err(error) = self.0.sync(fact.environment).await {
+            tracing::warn!(%error, "published lists not taken over yet");
+        }
+        if let Err(error) = self.0.flag_new().await {
+            tracing::warn!(%error, "watches not flagged yet");
+        }
+    }
+}

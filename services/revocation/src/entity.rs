@@ -1,0 +1,239 @@
+//! The tables.
+
+/// A list that was accepted at least once: its version in force.
+pub(crate) mod crl_partition {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "crl_partition")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub environment: String,
+        /// Hexadecimal.
+        pub issuer: String,
+        /// Hexadecimal, or `all` for an undivided list.
+        pub partition: String,
+        /// Counts the accepted versions from 1.
+        pub seq: i64,
+        /// cRLNumber, big-endian.
+        pub number: Vec<u8>,
+        pub this_update: DateTimeUtc,
+        pub next_update: DateTimeUtc,
+        /// SHA-256 of the list, hexadecimal.
+        pub version: String,
+        /// Up to this version the watches have been joined with the entries.
+        pub flagged_through: i64,
+        /// The last billing month in which a sync found the list in force.
+        pub confirmed_month: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Every version that was ever in force.
+pub(crate) mod crl_version {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "crl_version")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub partition_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        pub version: String,
+        pub number: Vec<u8>,
+        pub this_update: DateTimeUtc,
+        pub next_update: DateTimeUtc,
+        pub entries: i64,
+        pub added: i64,
+        pub changed: i64,
+        pub vanished: i64,
+        pub accepted_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Every serial that was ever on a list. Never deleted: once revoked stays revoked.
+pub(crate) mod revoked_entry {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "revoked_entry")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub partition_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub serial: Vec<u8>,
+        pub reason: i16,
+        pub revoked_at: DateTimeUtc,
+        /// The version that named it first.
+        pub since_seq: i64,
+        /// The first version that no longer named it.
+        pub gone_seq: Option<i64>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// What an entry said before a version changed it, or made it vanish or return.
+pub(crate) mod entry_change {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "entry_change")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub partition_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub serial: Vec<u8>,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        /// `changed`, `vanished`, `returned`.
+        pub change: String,
+        pub reason: i16,
+        pub revoked_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// An address that an index named, and which list it brought.
+pub(crate) mod source_list {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "source_list")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub environment: String,
+        pub url: String,
+        /// Whether the last index named it.
+        pub listed: bool,
+        pub partition_id: Option<Uuid>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// An oddity of a source, from its first appearance until it was gone.
+pub(crate) mod source_problem {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "source_problem")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub environment: String,
+        /// The address of the list, or of the index.
+        pub url: String,
+        pub code: String,
+        pub detail: String,
+        pub first_at: DateTimeUtc,
+        pub last_at: DateTimeUtc,
+        pub times: i64,
+        pub resolved_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A tenant's standing order, and its flag.
+pub(crate) mod watch {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "watch")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub tenant: Uuid,
+        pub environment: String,
+        pub issuer: String,
+        pub serial: Vec<u8>,
+        /// As in `crl_partition`; `all` where the certificate names no distribution point.
+        pub partition: String,
+        pub kind: String,
+        pub not_after: DateTimeUtc,
+        pub handle: Uuid,
+        pub subject: Option<Uuid>,
+        /// Sealed.
+        pub reference: Option<Vec<u8>>,
+        pub created_at: DateTimeUtc,
+        pub ended_at: Option<DateTimeUtc>,
+        pub flagged_at: Option<DateTimeUtc>,
+        pub flag_reason: Option<i16>,
+        pub revoked_at: Option<DateTimeUtc>,
+        pub flag_this_update: Option<DateTimeUtc>,
+        pub flag_version: Option<String>,
+        /// The last billing month it was metered for; empty before the first.
+        pub metered_month: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A look-up that a tenant asked for.
+pub(crate) mod status_check {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "status_check")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub tenant: Uuid,
+        pub environment: String,
+        pub handle: Uuid,
+        pub state: String,
+        pub channel: String,
+        pub reason: Option<i16>,
+        pub revoked_at: Option<DateTimeUtc>,
+        pub this_update: DateTimeUtc,
+        pub next_update: DateTimeUtc,
+        pub age_seconds: i64,
+        pub version: String,
+        pub checked_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A full re-check and what it found beyond the event path.
+pub(crate) mod recheck_run {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "recheck_run")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub finished_at: DateTimeUtc,
+        pub lists: i64,
+        pub missed: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}

@@ -1,0 +1,149 @@
+//! Joining what is newly revoked with the watches of all tenants.
+//!
+//! Each list remembers up to which of its versions the join has been made. The join goes over the entries since then in
+//! batches; a batch writes its flags and the facts that tell of them in one transaction. So a crash anywhere repeats at most
+//! work that finds nothing left to do: a flagged watch is never flagged again.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+use warikan_contracts::{Envelope, facts::CertificateRevoked};
+use warikan_messaging::{Outbox, begin_write};
+use warikan_types::{CertificateHandle, Id, RevocationReason, Timestamp};
+
+use crate::{
+    Revocation,
+    entity::{crl_partition, crl_version, revoked_entry, watch},
+    error::Error,
+    store::{CHUNK, entries, kind_of, lists, reason_of, scope_of, watches},
+};
+
+/// What a flag says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flag {
+    /// When the platform found out.
+    pub(crate) at: Timestamp,
+    pub(crate) reason: RevocationReason,
+    pub(crate) revoked_at: Timestamp,
+    /// thisUpdate of the list that said so.
+    pub(crate) this_update: Timestamp,
+    /// The version that said so.
+    pub(crate) version: String,
+}
+
+impl Flag {
+    /// From an entry and the version that named it first.
+    pub(crate) fn of(
+        entry: &revoked_entry::Model,
+        version: &crl_version::Model,
+        at: Timestamp,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            at,
+            reason: reason_of(entry.reason)?,
+            revoked_at: Timestamp::new(entry.revoked_at),
+            this_update: Timestamp::new(version.this_update),
+            version: version.version.clone(),
+        })
+    }
+}
+
+impl Revocation {
+    /// The event path: joins the entries of all versions that have not been joined yet. Returns how many watches it flagged.
+    pub(crate) async fn flag_new(&self) -> Result<u64, Error> {
+        let _one_at_a_time = self.0.flagging.lock().await;
+        let mut flagged = 0;
+        for list in lists::unflagged(&self.0.db).await? {
+            flagged += self
+                .flag_list(&list, (list.flagged_through, list.seq))
+                .await?;
+            lists::flagged(&self.0.db, list.id, list.seq).await?;
+        }
+        Ok(flagged)
+    }
+
+    /// Joins what a list newly named after one version up to another with the watches.
+    pub(crate) async fn flag_list(
+        &self,
+        list: &crl_partition::Model,
+        versions: (i64, i64),
+    ) -> Result<u64, Error> {
+        let mut flagged = 0;
+        let mut last = None;
+        loop {
+            let newly = entries::since(&self.0.db, list.id, versions, last.take()).await?;
+            let Some(end) = newly.last() else {
+                return Ok(flagged);
+            };
+            last = Some(end.serial.clone());
+            loop {
+                let (seen, written) = self.flag_batch(list, &newly).await?;
+                flagged += written;
+                if seen < CHUNK {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Flags at most [`CHUNK`] watches of these serials; how many it saw and how many it flagged.
+    async fn flag_batch(
+        &self,
+        list: &crl_partition::Model,
+        newly: &[revoked_entry::Model],
+    ) -> Result<(usize, u64), Error> {
+        let now = self.0.platform.clock().now();
+        let txn = begin_write(&self.0.db).await?;
+        let serials = newly.iter().map(|entry| entry.serial.clone());
+        let found = watches::unflagged(&txn, &list.environment, &list.issuer, serials).await?;
+        if found.is_empty() {
+            txn.rollback().await?;
+            return Ok((0, 0));
+        }
+        let by_serial: HashMap<&[u8], &revoked_entry::Model> = newly
+            .iter()
+            .map(|entry| (entry.serial.as_slice(), entry))
+            .collect();
+        let numbers = newly.iter().map(|entry| entry.since_seq);
+        let versions: HashMap<i64, crl_version::Model> = lists::versions(&txn, list.id, numbers)
+            .await?
+            .into_iter()
+            .map(|version| (version.seq, version))
+            .collect();
+        let mut facts = Vec::new();
+        for row in &found {
+            let entry = by_serial.get(row.serial.as_slice());
+            let named = entry.and_then(|entry| Some((entry, versions.get(&entry.since_seq)?)));
+            let Some((entry, version)) = named else {
+                continue;
+            };
+            let flag = Flag::of(entry, version, now)?;
+            if watches::flag(&txn, row.id, &flag).await? {
+                facts.push(self.revoked(row, &flag)?);
+            }
+        }
+        let written = facts.len() as u64;
+        Outbox::append(&txn, facts).await?;
+        txn.commit().await?;
+        self.0.relay.wake();
+        Ok((found.len(), written))
+    }
+
+    /// The fact that tells of a flag, for that watch's tenant alone.
+    pub(crate) fn revoked(&self, row: &watch::Model, flag: &Flag) -> Result<Envelope, Error> {
+        let watch = Id::from_uuid(row.id);
+        let fact = CertificateRevoked {
+            watch,
+            handle: CertificateHandle::from_uuid(row.handle),
+            kind: kind_of(&row.kind)?,
+            subject: row.subject.map(|subject: Uuid| Id::from_uuid(subject)),
+            reason: flag.reason,
+            revoked_at: flag.revoked_at,
+            this_update: flag.this_update,
+            source_version: flag.version.clone(),
+        };
+        let id = self.0.platform.entropy.id(flag.at);
+        let scope = Some(scope_of(row)?);
+        Ok(Envelope::of(id, scope, flag.at, watch.to_string(), &fact))
+    }
+}

@@ -1,0 +1,83 @@
+//! How old what we know is.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use warikan_types::{Environment, Timestamp};
+
+use crate::{Revocation, store::issuer_of};
+
+/// The freshness of an environment's revocation lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Freshness {
+    /// Which environment.
+    pub(crate) environment: Environment,
+    /// Lists in force.
+    pub(crate) lists: u64,
+    /// Lists past their nextUpdate: they say *good* of no certificate any more.
+    pub(crate) stale_lists: u64,
+    /// thisUpdate of the oldest list.
+    pub(crate) oldest_this_update: Option<Timestamp>,
+    /// thisUpdate of the newest list.
+    pub(crate) newest_this_update: Option<Timestamp>,
+    /// The earliest nextUpdate.
+    pub(crate) next_update: Option<Timestamp>,
+    /// Seconds since the oldest thisUpdate.
+    pub(crate) age_seconds: Option<u64>,
+}
+
+impl Revocation {
+    /// The freshness of an environment by its own clock. Lists of issuers whose own time is over no longer count.
+    pub(crate) fn freshness(&self, environment: Environment) -> Freshness {
+        let at = self.time_of(environment);
+        let lists: Vec<_> = self
+            .0
+            .status
+            .of(environment)
+            .into_iter()
+            .filter(|(key, _)| self.is_current(&key.issuer.to_string()))
+            .map(|(_, version)| version)
+            .collect();
+        let oldest = lists.iter().map(|list| list.this_update).min();
+        let stale = lists.iter().filter(|list| list.next_update < at).count();
+        Freshness {
+            environment,
+            lists: lists.len() as u64,
+            stale_lists: stale as u64,
+            oldest_this_update: oldest,
+            newest_this_update: lists.iter().map(|list| list.this_update).max(),
+            next_update: lists.iter().map(|list| list.next_update).min(),
+            age_seconds: oldest.map(|oldest| at.since(oldest).as_secs()),
+        }
+    }
+
+    /// Whether the issuer with this key (hexadecimal) is pinned and its own certificate still in force.
+    pub(crate) fn is_current(&self, issuer: &str) -> bool {
+        issuer_of(issuer)
+            .ok()
+            .and_then(|key| self.0.anchors.by_key(&key))
+            .is_some_and(|anchor| {
+                self.time_of(anchor.environment()) <= anchor.certificate().not_after()
+            })
+    }
+
+    /// Ready while each configured environment has a list that is not past its nextUpdate.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        for source in &self.0.sources {
+            let fresh = self.freshness(source.environment);
+            let environment = source.environment.as_str();
+            if fresh.lists == 0 {
+                return Err(format!("no revocation list of {environment} yet"));
+            }
+            if fresh.stale_lists == fresh.lists {
+                let age = fresh.newest_this_update.map_or(0, |newest| {
+                    self.time_of(source.environment).since(newest).as_secs()
+                });
+                return Err(format!(
+                    "all {} revocation lists of {environment} are past nextUpdate; the newest is {age} s old",
+                    fresh.lists
+                ));
+            }
+        }
+        Ok(())
+    }
+}

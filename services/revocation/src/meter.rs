@@ -1,0 +1,112 @@
+//! The month's status checks: each watched certificate counts once in a JST calendar month in which its list was in force.
+//!
+//! A watch that was flagged in the month counts too: *revoked* is an answer. The mark on the watch and the fact that
+//! billing counts commit together. The sandbox is metered like production; billing charges nothing for it.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+use warikan_contracts::{
+    Envelope,
+    facts::{Channel, CheckedCertificate, StatusChecked},
+};
+use warikan_messaging::{Outbox, begin_write};
+use warikan_types::{BillingMonth, CertificateHandle, TenantScope};
+
+use crate::{
+    Revocation,
+    entity::watch,
+    error::Error,
+    store::{kind_of, metering, partition_text},
+};
+
+type Lists = HashSet<(String, String, String)>;
+
+impl Revocation {
+    /// Meters what the present month has not been metered for.
+    pub(crate) async fn meter(&self) -> Result<(), Error> {
+        let month = BillingMonth::of(self.0.platform.clock().now());
+        let tenants = metering::tenants_due(&self.0.db, month).await?;
+        if tenants.is_empty() {
+            return Ok(());
+        }
+        let lists = metering::confirmed(&self.0.db, month).await?;
+        for scope in tenants {
+            self.meter_tenant(scope, month, &lists).await?;
+        }
+        Ok(())
+    }
+
+    async fn meter_tenant(
+        &self,
+        scope: TenantScope,
+        month: BillingMonth,
+        lists: &Lists,
+    ) -> Result<(), Error> {
+        let mut after = None;
+        loop {
+            let txn = begin_write(&self.0.db).await?;
+            let rows = metering::watches_due(scope, &txn, month, after).await?;
+            let Some(last) = rows.last() else {
+                txn.rollback().await?;
+                return Ok(());
+            };
+            after = Some(last.id);
+            let covered: Vec<&watch::Model> =
+                rows.iter().filter(|row| is_covered(row, lists)).collect();
+            if covered.is_empty() {
+                txn.rollback().await?;
+                continue;
+            }
+            let ids: Vec<Uuid> = covered.iter().map(|row| row.id).collect();
+            metering::mark(scope, &txn, month, &ids).await?;
+            let fact = self.checked(scope, month, &covered)?;
+            Outbox::append(&txn, [fact]).await?;
+            txn.commit().await?;
+            self.0.relay.wake();
+        }
+    }
+
+    /// One fact for at most 500 watches; a certificate with several watches is named once.
+    fn checked(
+        &self,
+        scope: TenantScope,
+        month: BillingMonth,
+        rows: &[&watch::Model],
+    ) -> Result<Envelope, Error> {
+        let mut seen = HashSet::new();
+        let mut certificates = Vec::new();
+        for row in rows.iter().filter(|row| seen.insert(row.handle)) {
+            certificates.push(CheckedCertificate {
+                handle: CertificateHandle::from_uuid(row.handle),
+                kind: kind_of(&row.kind)?,
+            });
+        }
+        Ok(self.status_checked(scope, month, certificates))
+    }
+
+    /// The fact that billing counts.
+    pub(crate) fn status_checked(
+        &self,
+        scope: TenantScope,
+        month: BillingMonth,
+        certificates: Vec<CheckedCertificate>,
+    ) -> Envelope {
+        let now = self.0.platform.clock().now();
+        let fact = StatusChecked {
+            month,
+            channel: Channel::Crl,
+            certificates,
+        };
+        let id = self.0.platform.entropy.id(now);
+        Envelope::of(id, Some(scope), now, scope.tenant().to_string(), &fact)
+    }
+}
+
+/// Whether the list of the certificate's partition, or its issuer's undivided one, was in force.
+fn is_covered(row: &watch::Model, lists: &Lists) -> bool {
+    let list = |partition: String| {
+        lists.contains(&(row.environment.clone(), row.issuer.clone(), partition))
+    };
+    list(row.partition.clone()) || list(partition_text(None))
+}

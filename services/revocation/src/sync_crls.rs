@@ -1,0 +1,313 @@
+//! Looking at a source: which lists it names, which of them are new, and taking those over.
+//!
+//! Everything goes list by list. A list that cannot be fetched, read or believed keeps its version from before and is noted with
+//! the reason; the others go on. Only two things fail a sync as a whole: an index that cannot be read, and the database.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::{StreamExt, stream};
+use sea_orm::DbErr;
+use tokio::sync::Mutex;
+use url::Url;
+use uuid::Uuid;
+use warikan_types::{BillingMonth, Environment, Id, Request, Timestamp};
+
+use crate::{
+    Revocation,
+    accept_list::AcceptError,
+    config::Config,
+    entity::source_list,
+    error::Error,
+    problem::ListProblem,
+    read_list::{ReadList, read_list},
+    source::Listed,
+    store::{lists, sources},
+};
+
+/// Lists fetched at a time: enough to hide the network's latency, few enough to bound memory.
+const FETCHES: usize = 4;
+
+/// A sync, or a turn of the sync task, did not come through.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The index cannot be fetched or read; every list keeps its version.
+    #[error("the index of the {environment} lists: {why}", environment = .environment.as_str())]
+    Index {
+        /// Whose index.
+        environment: Environment,
+        /// Why.
+        why: String,
+    },
+    /// The database failed.
+    #[error("the revocation database cannot be used")]
+    Database(#[from] DbErr),
+    /// What follows a sync failed: flagging or metering.
+    #[error("watches cannot be joined with the lists")]
+    Watches(#[from] Error),
+}
+
+/// A configured source.
+pub(crate) struct SourceState {
+    pub(crate) environment: Environment,
+    index: Url,
+    /// One sync at a time; whether the last one came through.
+    gate: Mutex<bool>,
+    /// Syncs begun so far.
+    begun: AtomicU64,
+}
+
+/// Checks the configured sources.
+pub(crate) fn sources(config: &Config) -> Result<Vec<SourceState>, String> {
+    let mut seen = HashSet::new();
+    config
+        .sources
+        .iter()
+        .map(|source| {
+            let environment = source.environment;
+            if !seen.insert(environment) {
+                return Err(format!("two sources for {}", environment.as_str()));
+            }
+            let index: Url = source
+                .index_url
+                .parse()
+                .map_err(|error| format!("{} is no address: {error}", source.index_url))?;
+            if !matches!(index.scheme(), "http" | "https") {
+                return Err(format!("{index} is neither http nor https"));
+            }
+            Ok(SourceState {
+                environment,
+                index,
+                gate: Mutex::new(false),
+                begun: AtomicU64::new(0),
+            })
+        })
+        .collect()
+}
+
+/// A list to look at.
+struct Target {
+    address: Uuid,
+    url: Url,
+}
+
+impl Revocation {
+    /// Looks at the environment's source and takes over what is new. Several callers at once share one look: who waits while a
+    /// look begins after their call is served by it.
+    ///
+    /// # Errors
+    /// [`SyncError`]. Odd lists are no error: they are noted and shown to the operator.
+    pub async fn sync(&self, environment: Environment) -> Result<(), SyncError> {
+        let mut sources = self.0.sources.iter();
+        let Some(source) = sources.find(|source| source.environment == environment) else {
+            return Ok(());
+        };
+        let before = source.begun.load(Ordering::Acquire);
+        let mut came_through = source.gate.lock().await;
+        if *came_through && source.begun.load(Ordering::Acquire) > before {
+            return Ok(());
+        }
+        source.begun.fetch_add(1, Ordering::AcqRel);
+        *came_through = false;
+        self.look(source).await?;
+        *came_through = true;
+        Ok(())
+    }
+
+    /// One turn of the task: all sources, then what follows from them. A source that fails does not hold up the other.
+    pub(crate) async fn turn(&self) -> Result<(), SyncError> {
+        let mut failed = None;
+        for source in &self.0.sources {
+            if let Err(error) = self.sync(source.environment).await {
+                tracing::warn!(%error, "a source of revocation lists could not be looked at");
+                failed = Some(error);
+            }
+        }
+        self.end_expired_watches().await?;
+        self.flag_new().await?;
+        self.meter().await?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn look(&self, source: &SourceState) -> Result<(), SyncError> {
+        let environment = source.environment;
+        let troubled = sources::troubled(&self.0.db, environment).await?;
+        let listed = match self.0.client.index(&source.index).await {
+            Ok(listed) => listed,
+            Err(problem) => {
+                self.note(environment, source.index.as_str(), &problem)
+                    .await?;
+                return Err(SyncError::Index {
+                    environment,
+                    why: problem.to_string(),
+                });
+            }
+        };
+        self.settle(environment, source.index.as_str(), &troubled)
+            .await?;
+        let (targets, mut in_force) = self.targets(environment, listed, &troubled).await?;
+        let mut fetched = stream::iter(targets)
+            .map(|target| async move {
+                let outcome = self.obtain(environment, &target.url).await;
+                (target, outcome)
+            })
+            .buffer_unordered(FETCHES);
+        while let Some((target, outcome)) = fetched.next().await {
+            let url = target.url.as_str();
+            let accepted = match outcome {
+                Ok(read) => self.accept(target.address, url, read).await,
+                Err(problem) => Err(problem.into()),
+            };
+            match accepted {
+                Ok(list) => {
+                    in_force.push(list);
+                    self.settle(environment, url, &troubled).await?;
+                }
+                Err(AcceptError::Problem(problem)) => {
+                    self.note(environment, url, &problem).await?;
+                }
+                Err(AcceptError::Database(error)) => return Err(error.into()),
+            }
+        }
+        let month = BillingMonth::of(self.0.platform.clock().now());
+        Ok(lists::confirm(&self.0.db, &in_force, month, self.time_of(environment)).await?)
+    }
+
+    /// What has to be fetched, and the lists that the index says are still the ones we hold.
+    async fn targets(
+        &self,
+        environment: Environment,
+        listed: Vec<Listed>,
+        troubled: &HashSet<String>,
+    ) -> Result<(Vec<Target>, Vec<Uuid>), SyncError> {
+        let known = sources::known(&self.0.db, environment).await?;
+        self.catch_up(&known).await?;
+        let (mut targets, mut in_force, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+        let mut named = HashSet::new();
+        for list in listed {
+            let Some(url) = list.url else {
+                self.note(environment, &list.named, &ListProblem::Address)
+                    .await?;
+                continue;
+            };
+            named.insert(url.to_string());
+            let row = known.get(url.as_str());
+            let held = row.and_then(|(_, held)| held.as_ref());
+            // A list in trouble is looked at again whatever the index says of it.
+            let same = held.filter(|held| list.sha256.as_ref() == Some(&held.version));
+            if let Some(held) = same.filter(|_| !troubled.contains(url.as_str())) {
+                in_force.push(held.id);
+                continue;
+            }
+            let address = match row {
+                Some((row, _)) => row.id,
+                None => {
+                    let row = self.new_address(environment, &url);
+                    let id = row.id;
+                    fresh.push(row);
+                    id
+                }
+            };
+            targets.push(Target { address, url });
+        }
+        sources::add(&self.0.db, &fresh).await?;
+        self.compare_listing(environment, &known, &named).await?;
+        Ok((targets, in_force))
+    }
+
+    /// Puts stored versions in force that are newer than the ones in memory: another process has taken them over.
+    async fn catch_up(&self, known: &HashMap<String, sources::Known>) -> Result<(), SyncError> {
+        for held in known.values().filter_map(|(_, held)| held.as_ref()) {
+            let in_memory = self.0.status.version(&lists::key_of(held)?);
+            if in_memory.as_ref() != Some(&held.version) {
+                lists::load_one(&self.0.db, &self.0.status, held).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes addresses that the index no longer names, and those that it names again.
+    async fn compare_listing(
+        &self,
+        environment: Environment,
+        known: &HashMap<String, sources::Known>,
+        named: &HashSet<String>,
+    ) -> Result<(), SyncError> {
+        let (mut back, mut gone) = (Vec::new(), Vec::new());
+        for (url, (row, held)) in known {
+            match (named.contains(url), row.listed) {
+                (true, false) => back.push(row.id),
+                (false, true) => gone.push(row.id),
+                _ => {}
+            }
+            let issuer = held.as_ref().map(|held| held.issuer.as_str());
+            if !named.contains(url) && issuer.is_some_and(|issuer| self.is_current(issuer)) {
+                self.note(environment, url, &ListProblem::NotListed).await?;
+            }
+        }
+        sources::set_listed(&self.0.db, &back, true).await?;
+        sources::set_listed(&self.0.db, &gone, false).await?;
+        Ok(())
+    }
+
+    fn new_address(&self, environment: Environment, url: &Url) -> source_list::Model {
+        let id: Id<Request> = self.0.platform.entropy.id(self.0.platform.clock().now());
+        source_list::Model {
+            id: id.uuid(),
+            environment: environment.as_str().to_owned(),
+            url: url.to_string(),
+            listed: true,
+            partition_id: None,
+        }
+    }
+
+    /// Fetches and verifies a list. Verifying millions of entries is work for a thread that may block.
+    async fn obtain(&self, environment: Environment, url: &Url) -> Result<ReadList, ListProblem> {
+        let octets = self.0.client.list(url).await?;
+        let anchors = Arc::clone(&self.0.anchors);
+        let at = self.time_of(environment);
+        tokio::task::spawn_blocking(move || read_list(&octets, &anchors, environment, at))
+            .await
+            .map_err(|_| ListProblem::Panicked)?
+    }
+
+    /// The time by which the environment's lists are judged.
+    pub(crate) fn time_of(&self, environment: Environment) -> Timestamp {
+        self.0.platform.clocks.of(environment).now()
+    }
+
+    async fn note(
+        &self,
+        environment: Environment,
+        url: &str,
+        problem: &ListProblem,
+    ) -> Result<(), DbErr> {
+        tracing::warn!(environment = environment.as_str(), url, code = problem.code(), detail = %problem, "revocation list not taken over");
+        let now = self.0.platform.clock().now();
+        let entropy = &self.0.platform.entropy;
+        sources::report(&self.0.db, environment, url, problem, now, entropy).await
+    }
+
+    async fn settle(
+        &self,
+        environment: Environment,
+        url: &str,
+        troubled: &HashSet<String>,
+    ) -> Result<(), DbErr> {
+        if !troubled.contains(url) {
+            return Ok(());
+        }
+        tracing::info!(
+            environment = environment.as_str(),
+            url,
+            "source as it should be again"
+        );
+        let now = self.0.platform.clock().now();
+        sources::settle(&self.0.db, environment, url, now).await
+    }
+}
