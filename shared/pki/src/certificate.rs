@@ -249,7 +249,7 @@ impl Typed {
                     typed.ca = extension::basic_constraints(one.value)?.ca;
                 }
                 ce::CERTIFICATE_POLICIES => {
-                    typed.policies = oids(extension::policies(one.value)?);
+                    typed.policies = oids(extension::policies(one.value)?.oids);
                     typed.policies_critical = one.critical;
                 }
                 ce::EXT_KEY_USAGE => {

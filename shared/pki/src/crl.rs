@@ -8,8 +8,8 @@
 //! A list is *unusable*, never "good", when it is a delta, indirect, of another issuer, from the future, without
 //! nextUpdate or number, or has a critical extension (of the list or of any entry) that is not understood here.
 
-mod entries;
-mod number;
+pub(crate) mod entries;
+pub(crate) mod number;
 pub(crate) mod scope;
 
 use warikan_types::{CrlPartition, IssuerKey, Timestamp};
@@ -95,6 +95,9 @@ impl<'a> VerifiedCrl<'a> {
             .verify(algorithm, parts.tbs, parts.signature)
             .map_err(|_| CrlError::SignatureInvalid)?;
         let list = List::read(parts.tbs, parts.algorithm)?;
+        if list.version != 2 {
+            return Err(CrlError::Malformed("not a version 2 list"));
+        }
         if list.this_update > at {
             return Err(CrlError::NotYet);
         }
@@ -175,6 +178,8 @@ impl<'a> VerifiedCrl<'a> {
 
 /// `TBSCertList` as slices.
 pub(crate) struct List<'a> {
+    /// 1 or 2.
+    pub(crate) version: u8,
     pub(crate) issuer: &'a [u8],
     pub(crate) this_update: Timestamp,
     pub(crate) next_update: Option<Timestamp>,
@@ -185,10 +190,11 @@ pub(crate) struct List<'a> {
 impl<'a> List<'a> {
     pub(crate) fn read(tbs: &'a [u8], outer_algorithm: &[u8]) -> Result<Self, CrlError> {
         let mut list = Reader::only(tbs, SEQUENCE, "no TBSCertList")?;
-        let version = list.expect(INTEGER, "not a version 2 list")?;
-        if version.value != [1] {
-            return Err(CrlError::Malformed("a version that does not exist"));
-        }
+        let version = match list.optional(INTEGER)? {
+            None => 1,
+            Some(number) if number.value == [1] => 2,
+            Some(_) => return Err(CrlError::Malformed("a version that does not exist")),
+        };
         if list.expect(SEQUENCE, "no inner algorithm")?.raw != outer_algorithm {
             return Err(CrlError::Malformed("two different signature algorithms"));
         }
@@ -209,11 +215,15 @@ impl<'a> List<'a> {
             None => &[],
         };
         let extensions = match list.optional(constructed(0))? {
+            Some(_) if version == 1 => {
+                return Err(CrlError::Malformed("extensions before version 2"));
+            }
             Some(wrapped) => view::extensions(wrapped.value)?,
             None => Vec::new(),
         };
         list.finish("octets after the extensions")?;
         Ok(Self {
+            version,
             issuer,
             this_update,
             next_update,

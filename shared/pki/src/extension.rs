@@ -56,50 +56,133 @@ pub(crate) struct BasicConstraints {
     pub(crate) path_length: Option<u32>,
 }
 
+/// `cA FALSE` written out is no DER, but so many CAs write it that it is read.
 pub(crate) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints, DerError> {
     let mut inner = Reader::only(value, SEQUENCE, "basic constraints that are no SEQUENCE")?;
     let ca = match inner.optional(BOOLEAN)? {
         None => false,
-        Some(flag) if der::boolean(flag.value)? => true,
-        Some(_) => return Err(DerError("a default that DER does not write")),
+        Some(flag) => der::boolean(flag.value)?,
     };
     let path_length = inner
         .optional(INTEGER)?
         .map(|number| der::small(number.value))
         .transpose()?;
     inner.finish("octets after the basic constraints")?;
+    if path_length.is_some_and(|length| length > 255) {
+        return Err(DerError("a path length beyond reason"));
+    }
     Ok(BasicConstraints { ca, path_length })
 }
 
-/// The policies of `certificatePolicies` (RFC 5280 4.2.1.4) by their OID content; qualifiers are checked for shape.
-pub(crate) fn policies(value: &[u8]) -> Result<Vec<&[u8]>, DerError> {
+/// More policies than any CA asserts; a bound on the quadratic search for duplicates.
+const MAX_POLICIES: usize = 1024;
+
+/// `certificatePolicies` (RFC 5280 4.2.1.4): the OIDs; qualifiers are checked for shape.
+pub(crate) struct Policies<'a> {
+    pub(crate) oids: Vec<&'a [u8]>,
+    /// Whether there is a qualifier other than the two of RFC 5280.
+    pub(crate) foreign_qualifier: bool,
+}
+
+pub(crate) fn policies(value: &[u8]) -> Result<Policies<'_>, DerError> {
     let mut list = Reader::only(value, SEQUENCE, "policies that are no SEQUENCE")?;
-    let mut found = Vec::new();
+    let mut found = Policies {
+        oids: Vec::new(),
+        foreign_qualifier: false,
+    };
     while !list.is_empty() {
         let mut one = list.open(SEQUENCE, "a policy that is no SEQUENCE")?;
         let oid = der::oid(one.expect(OID, "a policy without OID")?.value)?;
         if let Some(qualifiers) = one.optional(SEQUENCE)? {
-            let mut qualifiers = Reader::new(qualifiers.value);
-            if qualifiers.is_empty() {
-                return Err(DerError("an empty list of qualifiers"));
-            }
-            while !qualifiers.is_empty() {
-                let mut one = qualifiers.open(SEQUENCE, "a qualifier that is no SEQUENCE")?;
-                der::oid(one.expect(OID, "a qualifier without OID")?.value)?;
-                one.any()?;
-                one.finish("octets after a qualifier")?;
-            }
+            found.foreign_qualifier |= has_foreign_qualifier(qualifiers.value)?;
         }
         one.finish("octets after a policy")?;
-        if found.contains(&oid) {
+        if found.oids.contains(&oid) {
             return Err(DerError("a policy that occurs twice"));
         }
-        found.push(oid);
+        if found.oids.len() == MAX_POLICIES {
+            return Err(DerError("too many policies"));
+        }
+        found.oids.push(oid);
     }
-    if found.is_empty() {
+    if found.oids.is_empty() {
         return Err(DerError("an empty list of policies"));
     }
     Ok(found)
+}
+
+fn has_foreign_qualifier(content: &[u8]) -> Result<bool, DerError> {
+    let mut qualifiers = Reader::new(content);
+    if qualifiers.is_empty() {
+        return Err(DerError("an empty list of qualifiers"));
+    }
+    let mut foreign = false;
+    while !qualifiers.is_empty() {
+        let mut one = qualifiers.open(SEQUENCE, "a qualifier that is no SEQUENCE")?;
+        let kind = der::oid(one.expect(OID, "a qualifier without OID")?.value)?;
+        foreign |= !crate::oid::KNOWN_QUALIFIERS.contains(&kind);
+        one.any()?;
+        one.finish("octets after a qualifier")?;
+    }
+    Ok(foreign)
+}
+
+/// `PolicyMappings` (RFC 5280 4.2.1.5): pairs of issuer and subject policy.
+pub(crate) fn policy_mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
+    let mut list = Reader::only(value, SEQUENCE, "mappings that are no SEQUENCE")?;
+    let mut found = Vec::new();
+    while !list.is_empty() {
+        let mut one = list.open(SEQUENCE, "a mapping that is no SEQUENCE")?;
+        let issuer = der::oid(one.expect(OID, "a mapping without issuer policy")?.value)?;
+        let subject = der::oid(one.expect(OID, "a mapping without subject policy")?.value)?;
+        one.finish("octets after a mapping")?;
+        if found.len() == MAX_POLICIES {
+            return Err(DerError("too many mappings"));
+        }
+        found.push((issuer, subject));
+    }
+    if found.is_empty() {
+        return Err(DerError("an empty list of mappings"));
+    }
+    Ok(found)
+}
+
+/// `PolicyConstraints` (RFC 5280 4.2.1.11).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PolicyConstraints {
+    pub(crate) require_explicit: Option<u32>,
+    pub(crate) inhibit_mapping: Option<u32>,
+}
+
+pub(crate) fn policy_constraints(value: &[u8]) -> Result<PolicyConstraints, DerError> {
+    let mut inner = Reader::only(value, SEQUENCE, "policy constraints that are no SEQUENCE")?;
+    let mut skip = |number| {
+        inner
+            .optional(context(number))?
+            .map(|tlv| der::small(tlv.value))
+            .transpose()
+    };
+    let found = PolicyConstraints {
+        require_explicit: skip(0)?,
+        inhibit_mapping: skip(1)?,
+    };
+    inner.finish("octets after the policy constraints")?;
+    if found.require_explicit.is_none() && found.inhibit_mapping.is_none() {
+        return Err(DerError("empty policy constraints"));
+    }
+    Ok(found)
+}
+
+/// `InhibitAnyPolicy` (RFC 5280 4.2.1.14).
+pub(crate) fn inhibit_any_policy(value: &[u8]) -> Result<u32, DerError> {
+    let mut reader = Reader::new(value);
+    let skip = der::small(
+        reader
+            .expect(INTEGER, "an inhibitAnyPolicy that is no INTEGER")?
+            .value,
+    )?;
+    reader.finish("octets after inhibitAnyPolicy")?;
+    Ok(skip)
 }
 
 /// `ExtKeyUsageSyntax` (RFC 5280 4.2.1.12).
@@ -230,7 +313,15 @@ pub(crate) fn alt_name(value: &[u8]) -> Result<Vec<GeneralName<'_>>, DerError> {
     let mut outer = Reader::new(value);
     let list = outer.expect(SEQUENCE, "names that are no SEQUENCE")?;
     outer.finish("octets after the names")?;
-    general_names(list.value)
+    let names = general_names(list.value)?;
+    let is_address = |octets: &[u8]| matches!(octets.len(), 4 | 16);
+    if names
+        .iter()
+        .any(|name| matches!(name, GeneralName::Ip(octets) if !is_address(octets)))
+    {
+        return Err(DerError("an address that is neither IPv4 nor IPv6"));
+    }
+    Ok(names)
 }
 
 /// Set of revocation reasons (RFC 5280 4.2.1.13 `ReasonFlags`): bit 1 keyCompromise to bit 8 aACompromise.

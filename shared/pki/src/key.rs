@@ -169,6 +169,23 @@ impl PublicKey {
             .map_err(|_| SignatureError::Mismatch)
     }
 
+    /// Verifies an RSA or P-256 signature over SHA-1. The path validator judges chains of others for whom the caller
+    /// has said that SHA-1 will do; nothing of the platform's own reaches this.
+    pub(crate) fn verify_sha1(
+        &self,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        let library: &'static dyn lc::VerificationAlgorithm = match self.kind {
+            KeyKind::Rsa { .. } => &lc::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            KeyKind::P256 => &lc::ECDSA_P256_SHA1_ASN1,
+            _ => return Err(SignatureError::Refused),
+        };
+        lc::UnparsedPublicKey::new(library, &self.bytes)
+            .verify(message, signature)
+            .map_err(|_| SignatureError::Mismatch)
+    }
+
     /// The algorithm with which a holder of this key signs a digest of this kind.
     #[must_use]
     pub const fn algorithm_for(&self, digest: DigestAlgorithm) -> Option<SignatureAlgorithm> {

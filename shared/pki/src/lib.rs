@@ -27,6 +27,7 @@ mod hash;
 mod key;
 mod name;
 mod oid;
+mod path;
 mod policy;
 mod profile;
 mod report;
@@ -50,6 +51,10 @@ pub use key::{
     KeyError, KeyKind, PublicKey, RSA_MAX_BITS, RSA_MIN_BITS, RSA_MIN_EXPONENT, SignatureError,
 };
 pub use oid::{Oid, OidError};
+pub use path::{
+    AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, PathAlgorithms, PathFailure, PathInput,
+    PathPolicy, Revocation, validate_path,
+};
 pub use policy::{AlgorithmPolicy, AlgorithmRule, KeyRule, Policy, Purpose};
 pub use profile::{Profile, ProfileError, ProfileTable};
 pub use report::{Check, CheckName, CheckResult, Indication, Report, SubIndication};

@@ -154,14 +154,13 @@ fn wide(content: &[u8], width: usize) -> Result<String, DerError> {
         .collect()
 }
 
-/// X.680 table 10, and the `*` and `@` that CAs write in spite of it: they compare as what they are.
+/// X.680 table 10.
 const fn is_printable(octet: u8) -> bool {
     octet.is_ascii_alphanumeric()
         || matches!(
             octet,
             b' ' | b'\'' | b'(' | b')' | b'+' | b',' | b'-' | b'.' | b'/' | b':' | b'=' | b'?'
         )
-        || matches!(octet, b'*' | b'@' | b'&' | b'_')
 }
 
 /// A leading octet that no string tag has keeps texts apart from opaque values.

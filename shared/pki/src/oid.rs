@@ -103,10 +103,23 @@ pub(crate) mod ce {
     pub(crate) const CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1d, 29];
     pub(crate) const CRL_DISTRIBUTION_POINTS: &[u8] = &[0x55, 0x1d, 31];
     pub(crate) const CERTIFICATE_POLICIES: &[u8] = &[0x55, 0x1d, 32];
+    pub(crate) const NAME_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 30];
+    pub(crate) const POLICY_MAPPINGS: &[u8] = &[0x55, 0x1d, 33];
+    pub(crate) const POLICY_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 36];
+    pub(crate) const INHIBIT_ANY_POLICY: &[u8] = &[0x55, 0x1d, 54];
     pub(crate) const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 35];
     pub(crate) const EXT_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 }
 
+/// anyPolicy.
+pub(crate) const ANY_POLICY: &[u8] = &[0x55, 0x1d, 0x20, 0];
+/// anyExtendedKeyUsage.
+pub(crate) const ANY_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
+/// id-qt-cps and id-qt-unotice.
+pub(crate) const KNOWN_QUALIFIERS: [&[u8]; 2] =
+    [&[0x2b, 6, 1, 5, 5, 7, 2, 1], &[0x2b, 6, 1, 5, 5, 7, 2, 2]];
+/// emailAddress (PKCS#9).
+pub(crate) const EMAIL_ADDRESS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
 /// id-pe-authorityInfoAccess.
 pub(crate) const AUTHORITY_INFO_ACCESS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 1, 1];
 /// id-ad-ocsp.

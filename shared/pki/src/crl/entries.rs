@@ -52,6 +52,7 @@ pub(crate) struct RawEntry<'a> {
     /// Content of certificateIssuer (GeneralNames), for indirect lists.
     pub(crate) issuer: Option<&'a [u8]>,
     pub(crate) unknown_critical: bool,
+    pub(crate) has_extensions: bool,
 }
 
 /// Reads the next entry.
@@ -64,8 +65,10 @@ pub(crate) fn entry<'a>(list: &mut Reader<'a>) -> Result<RawEntry<'a>, DerError>
         reason: None,
         issuer: None,
         unknown_critical: false,
+        has_extensions: false,
     };
     if let Some(extensions) = one.optional(SEQUENCE)? {
+        raw.has_extensions = true;
         raw.read_extensions(extensions)?;
     }
     one.finish("octets after an entry")?;

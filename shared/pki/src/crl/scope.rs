@@ -18,6 +18,10 @@ pub(crate) struct IssuingDistributionPoint<'a> {
 impl<'a> IssuingDistributionPoint<'a> {
     pub(crate) fn read(value: &'a [u8]) -> Result<Self, DerError> {
         let mut inner = Reader::only(value, SEQUENCE, "a distribution point that is no SEQUENCE")?;
+        if inner.is_empty() {
+            // RFC 5280 5.2.5: never an empty SEQUENCE.
+            return Err(DerError("an empty distribution point"));
+        }
         let name = inner
             .optional(constructed(0))?
             .map(|tlv| point_name(tlv.value))

@@ -41,11 +41,6 @@ fn f056_what_rfc_5280_forbids_is_refused() {
         Some(extension("2.5.29.15", true, &bits(0, &[0xc0]))),
     );
     refused(&plan, "a bit list with zeros at its end");
-    let plan = good().extension(
-        "2.5.29.19",
-        Some(extension("2.5.29.19", true, &seq(&[tlv(1, &[0])]))),
-    );
-    refused(&plan, "cA FALSE written out");
     let plan = good().extension("2.5.29.32", Some(extension("2.5.29.32", true, &seq(&[]))));
     refused(&plan, "no policies at all");
 }

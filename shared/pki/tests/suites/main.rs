@@ -1,0 +1,47 @@
+//! Conformance vectors that no one on this project wrote.
+//!
+//! They are read from the folder that `WARIKAN_SUITES` names (default: `../shared/suites` beside the project) and
+//! are not part of it; where the folder is absent this says so in one line and passes. Every divergence stands in
+//! `exceptions.txt` with its reason; a case listed there that passes after all fails the run, so the list only shrinks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "test code: a panic is how a test fails, and the table is its output"
+)]
+
+mod paths;
+mod tally;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use tally::{Exceptions, Tally};
+
+/// The folder of vectors.
+struct Suites(PathBuf);
+
+impl Suites {
+    fn find() -> Option<Self> {
+        let folder = std::env::var_os("WARIKAN_SUITES").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/suites"),
+            PathBuf::from,
+        );
+        folder.is_dir().then_some(Self(folder))
+    }
+
+    fn read(&self, file: &str) -> serde_json::Value {
+        let text =
+            std::fs::read(self.0.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        serde_json::from_slice(&text).unwrap()
+    }
+}
+
+fn main() -> ExitCode {
+    let Some(suites) = Suites::find() else {
+        println!("suites: skipped, no folder of vectors (set WARIKAN_SUITES)");
+        return ExitCode::SUCCESS;
+    };
+    let runs: [fn(&Suites) -> Vec<Tally>; 1] = [paths::run];
+    let exceptions = Exceptions::read(include_str!("exceptions.txt"));
+    let tallies: Vec<Tally> = runs.iter().flat_map(|run| run(&suites)).collect();
+    tally::report(&tallies, &exceptions)
+}

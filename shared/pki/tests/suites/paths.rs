@@ -1,0 +1,132 @@
+//! NIST PKITS, x509-limbo, BoringSSL chains, NIST X509tests: each case as it stands, reversed, and with everything
+//! twice and strangers among it.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use warikan_pki::{
+    AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, Oid, PathAlgorithms, PathInput,
+    PathPolicy, Revocation, validate_path,
+};
+use warikan_types::Timestamp;
+
+use crate::{Suites, tally::Tally};
+
+const FILES: [(&str, &str); 4] = [
+    ("NIST PKITS", "pkits/pkits_pv.json"),
+    ("x509-limbo", "limbo/limbo_sigcert.json"),
+    ("BoringSSL chains", "chain/bssl_chain.json"),
+    ("NIST X509tests", "chain/nist_x509tests.json"),
+];
+
+pub fn run(suites: &Suites) -> Vec<Tally> {
+    FILES
+        .iter()
+        .map(|(name, file)| {
+            let mut tally = Tally::new(name);
+            for case in suites.read(file)["cases"].as_array().unwrap() {
+                let id = case["id"].as_str().unwrap();
+                tally.case(id, || judge(case));
+            }
+            tally
+        })
+        .collect()
+}
+
+pub fn bytes(value: &Value) -> Vec<u8> {
+    STANDARD.decode(value.as_str().unwrap()).unwrap()
+}
+
+fn bag(value: &Value) -> Vec<Vec<u8>> {
+    value.as_array().unwrap().iter().map(bytes).collect()
+}
+
+fn flag(value: &Value) -> bool {
+    value.as_bool().unwrap_or(false)
+}
+
+fn oids(value: &Value) -> Option<Vec<Oid>> {
+    let list = value.as_array()?;
+    Some(
+        list.iter()
+            .map(|oid| oid.as_str().unwrap().parse().unwrap())
+            .collect(),
+    )
+}
+
+fn policy(case: &Value) -> PathPolicy {
+    let inputs = &case["inputs"];
+    let mut policy = PathPolicy::any();
+    if let Some(initial) = oids(&inputs["initial_policy_set"]) {
+        policy.initial_policies = initial;
+    }
+    policy.explicit_policy = flag(&inputs["initial_explicit_policy"]);
+    policy.inhibit_mapping = flag(&inputs["initial_policy_mapping_inhibit"]);
+    policy.inhibit_any = flag(&inputs["initial_inhibit_any_policy"]);
+    policy.required_purposes = oids(&inputs["required_eku"]).unwrap_or_default();
+    if let Some(depth) = inputs["max_chain_depth"].as_u64() {
+        policy.max_intermediates = usize::try_from(depth).unwrap().min(MAX_INTERMEDIATES);
+    }
+    policy.algorithms = if flag(&inputs["forbid_sha1"]) || has_tag(case, "digest_policy:STRONG") {
+        PathAlgorithms::Current
+    } else {
+        PathAlgorithms::Legacy
+    };
+    policy.revocation = match case["revocation"].as_str() {
+        Some("hard-fail") => Revocation::HardFail,
+        _ => Revocation::None,
+    };
+    // What of an anchor counts is a choice of the caller's; the suites say in their tags which they mean.
+    if case["suite"] == "limbo" {
+        policy.anchor_validity = AnchorValidity::Enforced;
+        policy.anchor_constraints = AnchorConstraints::All;
+    }
+    if has_tag(case, "ta:TRUSTED_ANCHOR_WITH_EXPIRATION") {
+        policy.anchor_validity = AnchorValidity::Enforced;
+    }
+    if has_tag(case, "ta:TRUSTED_ANCHOR_WITH_CONSTRAINTS") {
+        policy.anchor_constraints = AnchorConstraints::All;
+    }
+    policy
+}
+
+fn has_tag(case: &Value, tag: &str) -> bool {
+    let tags = case["tags"].as_array();
+    tags.is_some_and(|tags| tags.iter().any(|one| one == tag))
+}
+
+fn judge(case: &Value) -> Result<(), String> {
+    let expected = case["expected"]["valid"].as_bool().unwrap();
+    let at: Timestamp = case["at"].as_str().unwrap().parse().unwrap();
+    let policy = policy(case);
+    let target = bytes(&case["target"]);
+    let bags = ["intermediates", "trust_anchors", "crls"].map(|key| bag(&case[key]));
+    let validate = |turned: bool| {
+        let [intermediates, trust_anchors, crls] = bags.each_ref().map(|bag| {
+            let mut slices: Vec<&[u8]> = bag.iter().map(Vec::as_slice).collect();
+            if turned {
+                slices.reverse();
+                slices.extend(slices.clone());
+            }
+            slices
+        });
+        let input = PathInput {
+            target: &target,
+            intermediates: &intermediates,
+            trust_anchors: &trust_anchors,
+            crls: &crls,
+        };
+        validate_path(&input, &policy, at)
+    };
+    let outcome = validate(false);
+    if outcome != validate(true) {
+        return Err("the order of what is handed in changes the verdict".into());
+    }
+    if outcome.is_ok() == expected {
+        Ok(())
+    } else {
+        Err(match outcome {
+            Ok(()) => "accepted, told to refuse".into(),
+            Err(failure) => format!("refused as {}, told to accept", failure.as_str()),
+        })
+    }
+}
