@@ -1,0 +1,120 @@
+//! Billing: tariffs, usage, rating, invoices.
+//!
+//! Nobody calls billing to be billed: it listens. Verification and revocation say what they answered; billing turns
+//! each **operation** into one usage record, decides by a published table ([`billable`]) whether it is billed, and keeps
+//! it, billed or not. The record's key is the operation and not the message, and the database enforces it, so messages
+//! may come twice, late or in any order.
+//!
+//! Prices are dated rows ([`tariff`]); J-LIS fees stand on lines of their own and are passed through without margin. The
+//! operator closes a month when it is over in Japan: all invoices are issued in one transaction, each with its fact
+//! `invoice.finalized`. A closed month never changes; what is heard of too late becomes an adjustment of the next one.
+//!
+//! Money is whole yen in checked integers. An amount that does not fit is an error, and no float occurs anywhere.
+//!
+//! What may fail: a tariff row that nobody entered, a tenant nobody has told of, an amount too large. Each refuses the
+//! close as a whole and is named in the answer. Absent on purpose: any path that changes an invoice, and any price for
+//! what is not known.
+
+mod api;
+pub mod billable;
+mod calendar;
+mod close_month;
+mod config;
+mod consumers;
+mod entity;
+mod error;
+mod invoice;
+mod line;
+mod migrations;
+mod rate;
+mod registration_number;
+mod report_usage;
+mod store;
+pub mod tariff;
+mod tax;
+mod usage;
+mod words;
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use sea_orm::DatabaseConnection;
+use warikan_messaging::Relay;
+use warikan_runtime::{Module, OpenError, Platform, relay_task};
+
+pub use config::{Config, Issuer};
+pub use registration_number::{RegistrationNumber, RegistrationNumberError};
+pub use tax::{Rounding, TaxCategory};
+pub use words::{Meter, Purpose};
+
+use rate::Terms;
+use tariff::Tariff;
+
+/// The service. Clones share it.
+#[derive(Clone)]
+pub struct Billing(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    tariff: Tariff,
+    db: DatabaseConnection,
+    relay: Relay,
+    platform: Platform,
+}
+
+impl Billing {
+    /// Opens the service over its own database.
+    ///
+    /// # Errors
+    /// [`OpenError`]: tariff rows that contradict each other, or a database that cannot be opened.
+    pub async fn open(config: Config, on: &Platform) -> Result<Self, OpenError> {
+        let tariff = Tariff::load(&config.tariff).map_err(|error| OpenError::Config {
+            service: "billing",
+            why: error.to_string(),
+        })?;
+        let db = on.databases.open("billing", migrations::Migrator).await?;
+        Ok(Self(Arc::new(Inner {
+            config,
+            tariff,
+            relay: on.relay(&db),
+            db,
+            platform: on.clone(),
+        })))
+    }
+
+    /// Its routes, consumers and tasks.
+    #[must_use]
+    pub fn module(&self) -> Module {
+        let handle = Data::new(self.clone());
+        let db = self.0.db.clone();
+        Module {
+            name: "billing",
+            routes: Arc::new(move |config| {
+                config
+                    .app_data(handle.clone())
+                    .service(api::tenant::read_usage)
+                    .service(api::tenant::list_invoices)
+                    .service(api::tenant::read_invoice)
+                    .service(api::tenant::list_line_records)
+                    .service(api::operator::close_month)
+                    .service(api::operator::read_month);
+            }),
+            consumers: consumers::all(self),
+            tasks: vec![relay_task("billing.relay", self.0.relay.clone())],
+            ready: Arc::new(move || {
+                let db = db.clone();
+                Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
+            }),
+        }
+    }
+
+    /// The conditions of a plan.
+    fn terms<'a>(&'a self, plan: &'a str) -> Terms<'a> {
+        Terms {
+            tariff: &self.0.tariff,
+            plan,
+            platform_tax: self.0.config.platform_tax,
+            jlis_fee_tax: self.0.config.jlis_fee_tax,
+        }
+    }
+}

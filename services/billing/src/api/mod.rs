@@ -1,0 +1,4 @@
+//! The HTTP operations of billing.
+
+pub(crate) mod operator;
+pub(crate) mod tenant;

@@ -1,0 +1,51 @@
+//! What an operator sets.
+
+use serde::Deserialize;
+
+use crate::{
+    registration_number::RegistrationNumber,
+    tariff::TariffRows,
+    tax::{Rounding, TaxCategory},
+};
+
+/// The registration number of the sample issuer: right by its check digit, and given to no one.
+pub(crate) const SAMPLE_NUMBER: &str = "T9999999999999";
+
+/// Configuration of billing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who issues the invoices. The default is a sample that says so; an operator must set its own before it bills
+    /// anyone.
+    pub issuer: Issuer,
+    /// Which way the tax of an invoice is rounded (once per rate). The law leaves it to the issuer; most round down.
+    pub tax_rounding: Rounding,
+    /// How the operator's own charges are taxed.
+    pub platform_tax: TaxCategory,
+    /// How passed-through J-LIS fees are taxed. Whether a fee that the operator merely forwards is taxed depends on its
+    /// contracts (立替払い), so it is set and not assumed; `standard` is the cautious choice.
+    pub jlis_fee_tax: TaxCategory,
+    /// Tariff rows on top of the compiled ones: new plans, new prices from a day on, J-LIS fees as they are announced.
+    pub tariff: TariffRows,
+}
+
+/// The issuer of qualified invoices (適格請求書発行事業者).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its legal name, as registered.
+    pub name: String,
+    /// `T` and 13 digits; the check digit is verified.
+    pub registration_number: RegistrationNumber,
+}
+
+impl Default for Issuer {
+    fn default() -> Self {
+        Self {
+            name: "割り勘プラットフォーム株式会社（見本）".to_owned(),
+            registration_number: SAMPLE_NUMBER
+                .parse()
+                .expect("the sample's check digit is right"),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What billing hears: operations to be counted, and who the tenants are.
+
+use async_trait::async_trait;
+use sea_orm::DatabaseTransaction;
+use warikan_contracts::{
+    Envelope, Fact,
+    facts::{StatusChecked, TenantChanged, VerificationCompleted},
+};
+use warikan_messaging::{Consumer, HandleError, Handler};
+
+use crate::{
+    Billing,
+    calendar::month_of,
+    error::BillingError,
+    store::{months, recipients, usage},
+    usage::{Operation, OutOfTime},
+};
+
+pub(crate) fn all(billing: &Billing) -> Vec<Consumer> {
+    let db = || billing.0.db.clone();
+    vec![
+        Consumer::new(
+            "billing.meter",
+            &[VerificationCompleted::TYPE, StatusChecked::TYPE],
+            db(),
+            Metering(billing.clone()),
+        ),
+        Consumer::new(
+            "billing.recipients",
+            &[TenantChanged::TYPE],
+            db(),
+            Recipients,
+        ),
+    ]
+}
+
+struct Metering(Billing);
+
+#[async_trait]
+impl Handler for Metering {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let scope = envelope
+            .scope
+            .ok_or_else(|| HandleError::Park("an operation without a tenant".to_owned()))?;
+        let environment = scope.environment();
+        let operations = if envelope.is::<VerificationCompleted>() {
+            let fact = envelope.read::<VerificationCompleted>()?;
+            vec![Operation::of_verification(environment, &fact)?]
+        } else {
+            let fact = envelope.read::<StatusChecked>()?;
+            Operation::of_status_checks(environment, envelope.id, envelope.occurred_at, &fact)?
+        };
+        let platform = &self.0.0.platform;
+        let closed_through = months::closed_through_while_metering(txn).await?;
+        let now = platform.clock().now();
+        let new = usage::record(
+            scope,
+            txn,
+            &operations,
+            closed_through,
+            &platform.entropy,
+            now,
+        )
+        .await?;
+        tracing::debug!(event = %envelope.id, operations = operations.len(), new, "metered");
+        Ok(())
+    }
+}
+
+struct Recipients;
+
+#[async_trait]
+impl Handler for Recipients {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let fact = envelope.read::<TenantChanged>()?;
+        // A base fee is owed from the month of activation: it has to be one that can be billed.
+        month_of(envelope.occurred_at).ok_or(OutOfTime(envelope.occurred_at))?;
+        recipients::change(txn, &fact, envelope.occurred_at).await?;
+        Ok(())
+    }
+}
+
+impl From<OutOfTime> for HandleError {
+    fn from(error: OutOfTime) -> Self {
+        Self::Park(error.to_string())
+    }
+}
+
+impl From<BillingError> for HandleError {
+    fn from(error: BillingError) -> Self {
+        // What a table holds may be mended by hand; the fact itself is not at fault.
+        match error {
+            BillingError::Database(error) => error.into(),
+            other => Self::Retry(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What can go wrong in billing.
+
+use warikan_http::{Code, Problem};
+use warikan_types::{BillingMonth, MoneyError, TenantId, Timestamp};
+
+use crate::{rate::RatingError, tariff::MissingTariff};
+
+/// Why billing did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BillingError {
+    #[error("the billing database failed")]
+    Database(#[from] sea_orm::DbErr),
+    /// Someone wrote to a table by hand, or a word was taken out of the code.
+    #[error("a stored {what} is not readable: {word}")]
+    Stored { what: &'static str, word: String },
+    #[error("no such thing")]
+    NotFound,
+    #[error("the month {period} ends at {ends}")]
+    MonthNotOver {
+        period: BillingMonth,
+        ends: Timestamp,
+    },
+    #[error("the month {open} has to be closed before {period}")]
+    EarlierMonthOpen {
+        period: BillingMonth,
+        open: BillingMonth,
+    },
+    #[error("the month {period} lies before the first month that was closed")]
+    BeforeFirstClose { period: BillingMonth },
+    #[error("the tenant {0} has charges, but its name and plan have not been told yet")]
+    RecipientUnknown(TenantId),
+    #[error("tenant {tenant}: {source}")]
+    Unpriced {
+        tenant: TenantId,
+        source: MissingTariff,
+    },
+    #[error("the amounts are too large")]
+    Money(#[from] MoneyError),
+}
+
+impl BillingError {
+    /// A rating error with the tenant it befell.
+    pub(crate) fn rating(tenant: TenantId) -> impl Fn(RatingError) -> Self {
+        move |error| match error {
+            RatingError::MissingTariff(source) => Self::Unpriced { tenant, source },
+            RatingError::Money(error) => Self::Money(error),
+        }
+    }
+}
+
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::Database(error) => error.into(),
+            BillingError::Stored { .. } => Self::internal(&error),
+            BillingError::NotFound => Self::not_found(),
+            BillingError::MonthNotOver { .. }
+            | BillingError::EarlierMonthOpen { .. }
+            | BillingError::BeforeFirstClose { .. } => Self::new(
+                Code::Conflict,
+                format!("Nothing was closed: {error} (months are Japanese calendar months)."),
+            ),
+            BillingError::RecipientUnknown(_)
+            | BillingError::Unpriced { .. }
+            | BillingError::Money(_) => {
+                Self::new(Code::Conflict, format!("Nothing was closed: {error}."))
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Invoices: qualified ones (適格請求書, 消費税法57条の4), as they are shown.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+use warikan_contracts::facts::Channel;
+use warikan_types::{
+    BillingMonth, CertificateKind, Id, Invoice, Reason, Timestamp, UsageRecord, Verdict, Yen,
+};
+
+use crate::{
+    billable::Rule,
+    line::{Category, ChargedFor},
+    tax::{Rounding, TaxCategory, TaxTotal},
+    words::{Meter, Purpose},
+};
+
+/// Named without its parameter: the schema derive would ask the marker type for a schema.
+pub(crate) type InvoiceId = Id<Invoice>;
+/// As above.
+pub(crate) type UsageRecordId = Id<UsageRecord>;
+
+/// An invoice in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct InvoiceSummary {
+    /// Its id.
+    pub id: InvoiceId,
+    /// Its number, as on paper.
+    pub number: String,
+    /// The month in Japan that it is for.
+    pub period: BillingMonth,
+    /// The day in Japan on which it was issued.
+    pub issued_on: NaiveDate,
+    /// Without tax, in yen.
+    pub subtotal: Yen,
+    /// Tax, in yen.
+    pub tax: Yen,
+    /// To be paid, in yen.
+    pub total: Yen,
+}
+
+/// An invoice. It never changes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct InvoiceView {
+    /// Number, period, dates and totals.
+    #[serde(flatten)]
+    pub summary: InvoiceSummary,
+    /// Who issued it.
+    pub issuer: IssuerView,
+    /// To whom.
+    pub recipient: RecipientView,
+    /// The plan whose prices it shows.
+    pub plan: String,
+    /// Always `JPY`.
+    pub currency: &'static str,
+    /// What is charged. The amounts add up to `subtotal`.
+    pub lines: Vec<LineView>,
+    /// Per rate: the sum of its lines, and the tax on it, rounded once.
+    pub tax_totals: Vec<TaxTotal>,
+    /// Which way that rounding went.
+    pub tax_rounding: Rounding,
+}
+
+/// The issuer of a qualified invoice.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct IssuerView {
+    /// Legal name.
+    pub name: String,
+    /// `T` and 13 digits.
+    pub registration_number: String,
+}
+
+/// Who pays.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RecipientView {
+    /// Legal name when the invoice was issued.
+    pub name: String,
+}
+
+/// A line.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LineView {
+    /// Its number, from 1.
+    pub n: u32,
+    /// In Japanese.
+    pub description_ja: String,
+    /// In English.
+    pub description_en: String,
+    /// What kind of charge.
+    pub category: Category,
+    /// Whose price: J-LIS fees are passed through without margin.
+    pub charged_for: ChargedFor,
+    /// The month of the uses; earlier than the invoice's on adjustments.
+    pub service_month: BillingMonth,
+    /// What was counted; `null` on base fees, as are the next three.
+    pub meter: Option<Meter>,
+    /// Why the certificates were confirmed.
+    pub purpose: Option<Purpose>,
+    /// Kind of certificate.
+    pub kind: Option<CertificateKind>,
+    /// How the status was learnt.
+    pub channel: Option<Channel>,
+    /// Units.
+    pub quantity: i64,
+    /// Yen per unit, without tax.
+    pub unit_price: Yen,
+    /// What the fee list names, where it is waived.
+    pub list_price: Option<Yen>,
+    /// `quantity` times `unit_price`.
+    pub amount: Yen,
+    /// How it is taxed.
+    pub tax_category: TaxCategory,
+    /// At which rate.
+    pub tax_rate_percent: u8,
+}
+
+/// One metered operation behind a line.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RecordView {
+    /// The record's id.
+    pub id: UsageRecordId,
+    /// The operation: a verification's id, or certificate handle and month of a status check.
+    pub operation: String,
+    /// What it counts as.
+    pub meter: Meter,
+    /// Why the certificate was confirmed.
+    pub purpose: Option<Purpose>,
+    /// Kind of certificate.
+    pub kind: Option<CertificateKind>,
+    /// How the status was learnt.
+    pub channel: Option<Channel>,
+    /// Units.
+    pub quantity: i64,
+    /// When the operation was accepted.
+    pub accepted_at: Timestamp,
+    /// The month in Japan in which that was.
+    pub month: BillingMonth,
+    /// The day in Japan whose tariff applies.
+    pub priced_on: NaiveDate,
+    /// Whether it is billed.
+    pub billable: bool,
+    /// The rule of the published table that decided.
+    pub rule: Rule,
+    /// The verification's verdict.
+    pub verdict: Option<Verdict>,
+    /// The verification's reason.
+    pub reason: Option<Reason>,
+}

@@ -1,0 +1,249 @@
+//! Invoices. There is no function that changes one.
+
+use chrono::NaiveDate;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect,
+};
+use uuid::Uuid;
+use warikan_types::{BillingMonth, CertificateKind, Id, Invoice, TenantScope, Yen};
+
+use super::{month, of, optional, word};
+use crate::{
+    config::Issuer,
+    entity::{invoice, invoice_line},
+    error::BillingError,
+    invoice::{InvoiceSummary, InvoiceView, IssuerView, LineView, RecipientView},
+    line::{Category, ChargedFor, Line},
+    tax::{Rounding, TaxCategory, Totals},
+    words::{Meter, Purpose, channel_from_word},
+};
+
+/// Rows per INSERT: SQLite takes 32,766 parameters and a row has twenty-one.
+const CHUNK: usize = 1_000;
+
+/// An invoice about to be issued.
+pub(crate) struct NewInvoice<'a> {
+    pub(crate) id: Id<Invoice>,
+    pub(crate) number: String,
+    pub(crate) period: BillingMonth,
+    pub(crate) issued_on: NaiveDate,
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) recipient_name: &'a str,
+    pub(crate) plan: &'a str,
+    pub(crate) rounding: Rounding,
+    pub(crate) lines: &'a [Line],
+    pub(crate) totals: &'a Totals,
+}
+
+/// Issues an invoice.
+pub(crate) async fn issue(
+    scope: TenantScope,
+    txn: &DatabaseTransaction,
+    new: &NewInvoice<'_>,
+) -> Result<(), DbErr> {
+    let tax_totals = serde_json::to_string(&new.totals.by_rate)
+        .map_err(|error| DbErr::Custom(format!("totals are plain data: {error}")))?;
+    invoice::Entity::insert(invoice::ActiveModel {
+        id: Set(new.id.uuid()),
+        tenant: Set(scope.tenant().uuid()),
+        environment: Set(scope.environment().as_str().to_owned()),
+        number: Set(new.number.clone()),
+        period: Set(new.period.to_string()),
+        issued_on: Set(new.issued_on),
+        issuer_name: Set(new.issuer.name.clone()),
+        registration_number: Set(new.issuer.registration_number.to_string()),
+        recipient_name: Set(new.recipient_name.to_owned()),
+        plan: Set(new.plan.to_owned()),
+        tax_rounding: Set(new.rounding.as_str().to_owned()),
+        subtotal: Set(new.totals.subtotal.0),
+        tax: Set(new.totals.tax.0),
+        total: Set(new.totals.total.0),
+        tax_totals: Set(tax_totals),
+    })
+    .exec_without_returning(txn)
+    .await?;
+    let rows: Vec<_> = (1..)
+        .zip(new.lines)
+        .map(|(n, line)| line_row(scope, new, n, line))
+        .collect();
+    for chunk in rows.chunks(CHUNK) {
+        invoice_line::Entity::insert_many(chunk.to_vec())
+            .exec_without_returning(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+fn line_row(
+    scope: TenantScope,
+    new: &NewInvoice<'_>,
+    n: i32,
+    line: &Line,
+) -> invoice_line::ActiveModel {
+    let counted = line.counted;
+    let text = |word: &'static str| word.to_owned();
+    invoice_line::ActiveModel {
+        invoice: Set(new.id.uuid()),
+        n: Set(n),
+        tenant: Set(scope.tenant().uuid()),
+        environment: Set(text(scope.environment().as_str())),
+        category: Set(text(line.category.as_str())),
+        charged_for: Set(text(line.charged_for.as_str())),
+        description_ja: Set(line.description_ja(new.plan)),
+        description_en: Set(line.description_en(new.plan)),
+        service_month: Set(line.service_month.to_string()),
+        meter: Set(counted.map(|one| text(one.meter.as_str()))),
+        purpose: Set(counted.map(|one| text(one.purpose.as_str()))),
+        kind: Set(counted.map(|one| text(one.kind.as_str()))),
+        channel: Set(counted
+            .and_then(|one| one.channel)
+            .map(|one| text(one.as_str()))),
+        first_day: Set(counted.map(|one| one.days.0)),
+        last_day: Set(counted.map(|one| one.days.1)),
+        quantity: Set(line.quantity),
+        unit_price: Set(line.unit_price.0),
+        list_price: Set(line.list_price.map(|price| price.0)),
+        amount: Set(line.amount.0),
+        tax_category: Set(text(line.tax_category.as_str())),
+        tax_rate_percent: Set(i32::from(line.tax_rate_percent)),
+    }
+}
+
+/// A tenant's invoices, oldest first; up to one more than `limit`.
+pub(crate) async fn list(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<InvoiceSummary>, BillingError> {
+    let mut rows = invoice::Entity::find()
+        .filter(of(
+            scope,
+            invoice::Column::Tenant,
+            invoice::Column::Environment,
+        ))
+        .order_by_asc(invoice::Column::Id)
+        .limit(limit.saturating_add(1));
+    if let Some(after) = after {
+        rows = rows.filter(invoice::Column::Id.gt(after));
+    }
+    rows.all(db).await?.iter().map(summary).collect()
+}
+
+async fn row(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    id: Id<Invoice>,
+) -> Result<invoice::Model, BillingError> {
+    invoice::Entity::find_by_id(id.uuid())
+        .filter(of(
+            scope,
+            invoice::Column::Tenant,
+            invoice::Column::Environment,
+        ))
+        .one(db)
+        .await?
+        .ok_or(BillingError::NotFound)
+}
+
+/// One of a tenant's invoices.
+pub(crate) async fn find(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    id: Id<Invoice>,
+) -> Result<InvoiceView, BillingError> {
+    let row = row(scope, db, id).await?;
+    let lines = invoice_line::Entity::find()
+        .filter(of(
+            scope,
+            invoice_line::Column::Tenant,
+            invoice_line::Column::Environment,
+        ))
+        .filter(invoice_line::Column::Invoice.eq(id.uuid()))
+        .order_by_asc(invoice_line::Column::N)
+        .all(db)
+        .await?;
+    Ok(InvoiceView {
+        summary: summary(&row)?,
+        issuer: IssuerView {
+            name: row.issuer_name,
+            registration_number: row.registration_number,
+        },
+        recipient: RecipientView {
+            name: row.recipient_name,
+        },
+        plan: row.plan,
+        currency: "JPY",
+        lines: lines.iter().map(line_view).collect::<Result<_, _>>()?,
+        tax_totals: word("tax totals", &row.tax_totals, |text| {
+            serde_json::from_str(text).ok()
+        })?,
+        tax_rounding: word("rounding", &row.tax_rounding, Rounding::from_word)?,
+    })
+}
+
+/// One line of one of a tenant's invoices, with the invoice's month and the days of its uses (none for a base fee).
+pub(crate) async fn find_line(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    id: Id<Invoice>,
+    n: i32,
+) -> Result<(BillingMonth, LineView, Option<(NaiveDate, NaiveDate)>), BillingError> {
+    let invoice = row(scope, db, id).await?;
+    let line = invoice_line::Entity::find_by_id((id.uuid(), n))
+        .filter(of(
+            scope,
+            invoice_line::Column::Tenant,
+            invoice_line::Column::Environment,
+        ))
+        .one(db)
+        .await?
+        .ok_or(BillingError::NotFound)?;
+    Ok((
+        month(&invoice.period)?,
+        line_view(&line)?,
+        line.first_day.zip(line.last_day),
+    ))
+}
+
+fn summary(row: &invoice::Model) -> Result<InvoiceSummary, BillingError> {
+    Ok(InvoiceSummary {
+        id: Id::from_uuid(row.id),
+        number: row.number.clone(),
+        period: month(&row.period)?,
+        issued_on: row.issued_on,
+        subtotal: Yen(row.subtotal),
+        tax: Yen(row.tax),
+        total: Yen(row.total),
+    })
+}
+
+fn line_view(row: &invoice_line::Model) -> Result<LineView, BillingError> {
+    let number = |what, value: i32| {
+        u32::try_from(value).map_err(|_| BillingError::Stored {
+            what,
+            word: value.to_string(),
+        })
+    };
+    Ok(LineView {
+        n: number("line number", row.n)?,
+        description_ja: row.description_ja.clone(),
+        description_en: row.description_en.clone(),
+        category: word("category", &row.category, Category::from_word)?,
+        charged_for: word("charge", &row.charged_for, ChargedFor::from_word)?,
+        service_month: month(&row.service_month)?,
+        meter: optional("meter", row.meter.as_deref(), Meter::from_word)?,
+        purpose: optional("purpose", row.purpose.as_deref(), Purpose::from_word)?,
+        kind: optional("kind", row.kind.as_deref(), CertificateKind::from_word)?,
+        channel: optional("channel", row.channel.as_deref(), channel_from_word)?,
+        quantity: row.quantity,
+        unit_price: Yen(row.unit_price),
+        list_price: row.list_price.map(Yen),
+        amount: Yen(row.amount),
+        tax_category: word("tax category", &row.tax_category, TaxCategory::from_word)?,
+        tax_rate_percent: word("tax rate", &row.tax_rate_percent.to_string(), |text| {
+            text.parse().ok()
+        })?,
+    })
+}

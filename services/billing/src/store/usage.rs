@@ -1,0 +1,293 @@
+//! Usage records.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Func, OnConflict},
+};
+use uuid::Uuid;
+use warikan_contracts::facts::Channel;
+use warikan_types::{
+    BillingMonth, CertificateKind, Entropy, Environment, Id, Reason, TenantId, TenantScope,
+    Timestamp, UsageRecord, Verdict,
+};
+
+use super::{month, of, optional, word};
+use crate::{
+    billable::Rule,
+    entity::usage_record::{self, Column},
+    error::BillingError,
+    invoice::{LineView, RecordView},
+    rate::UsageGroup,
+    usage::{Operation, bill_month},
+    words::{Meter, Purpose, channel_from_word},
+};
+
+/// Rows per INSERT: SQLite takes 32,766 parameters and a row has eighteen.
+const CHUNK: usize = 1_000;
+
+/// Uses of one sort on one day, billed or not.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    pub(crate) month: BillingMonth,
+    pub(crate) priced_on: NaiveDate,
+    pub(crate) meter: Meter,
+    pub(crate) purpose: Option<Purpose>,
+    pub(crate) kind: Option<CertificateKind>,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) billable: bool,
+    pub(crate) rule: Rule,
+    pub(crate) quantity: i64,
+}
+
+impl Counted {
+    /// As rating takes it; `None` for what is not billed. A billed use without purpose or kind cannot be: the rules
+    /// refuse it.
+    pub(crate) fn billed(&self) -> Option<UsageGroup> {
+        self.billable.then_some(())?;
+        Some(UsageGroup {
+            month: self.month,
+            priced_on: self.priced_on,
+            meter: self.meter,
+            purpose: self.purpose?,
+            kind: self.kind?,
+            channel: self.channel,
+            quantity: self.quantity,
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+struct CountedRow {
+    month: String,
+    priced_on: NaiveDate,
+    meter: String,
+    purpose: Option<String>,
+    kind: Option<String>,
+    channel: Option<String>,
+    billable: bool,
+    rule: String,
+    quantity: i64,
+}
+
+impl TryFrom<CountedRow> for Counted {
+    type Error = BillingError;
+
+    fn try_from(row: CountedRow) -> Result<Self, BillingError> {
+        Ok(Self {
+            month: month(&row.month)?,
+            priced_on: row.priced_on,
+            meter: word("meter", &row.meter, Meter::from_word)?,
+            purpose: optional("purpose", row.purpose.as_deref(), Purpose::from_word)?,
+            kind: optional("kind", row.kind.as_deref(), CertificateKind::from_word)?,
+            channel: optional("channel", row.channel.as_deref(), channel_from_word)?,
+            billable: row.billable,
+            rule: word("rule", &row.rule, Rule::from_word)?,
+            quantity: row.quantity,
+        })
+    }
+}
+
+/// Records operations; those already recorded are left as they are. Returns how many were new.
+pub(crate) async fn record(
+    scope: TenantScope,
+    txn: &DatabaseTransaction,
+    operations: &[Operation],
+    closed_through: Option<BillingMonth>,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    let row = |operation: &Operation| usage_record::ActiveModel {
+        id: Set(entropy.id::<UsageRecord>(now).uuid()),
+        tenant: Set(scope.tenant().uuid()),
+        environment: Set(scope.environment().as_str().to_owned()),
+        meter: Set(operation.meter.as_str().to_owned()),
+        operation: Set(operation.key.clone()),
+        purpose: Set(operation.purpose.map(|one| one.as_str().to_owned())),
+        kind: Set(operation.kind.map(|one| one.as_str().to_owned())),
+        channel: Set(operation.channel.map(|one| one.as_str().to_owned())),
+        quantity: Set(1),
+        accepted_at: Set(operation.accepted_at.utc()),
+        month: Set(operation.month.to_string()),
+        bill_month: Set(bill_month(operation.month, closed_through).to_string()),
+        priced_on: Set(operation.priced_on),
+        billable: Set(operation.rule.is_billable()),
+        rule: Set(operation.rule.as_str().to_owned()),
+        verdict: Set(operation.verdict.map(|one| one.as_str().to_owned())),
+        reason: Set(operation.reason.map(|one| one.as_str().to_owned())),
+        recorded_at: Set(now.utc()),
+    };
+    let mut new = 0;
+    for chunk in operations.chunks(CHUNK) {
+        let once = OnConflict::columns([
+            Column::Tenant,
+            Column::Environment,
+            Column::Meter,
+            Column::Operation,
+        ])
+        .do_nothing()
+        .to_owned();
+        new += usage_record::Entity::insert_many(chunk.iter().map(row))
+            .on_conflict(once)
+            .exec_without_returning(txn)
+            .await?;
+    }
+    Ok(new)
+}
+
+async fn count(
+    db: &impl ConnectionTrait,
+    rows: Select<usage_record::Entity>,
+) -> Result<Vec<Counted>, BillingError> {
+    // A sum of bigints is numeric on PostgreSQL; the cast makes both databases answer alike, and refuse what does not fit.
+    let quantity = Func::cast_as(Column::Quantity.sum(), "bigint");
+    let sorts = [
+        Column::Month,
+        Column::PricedOn,
+        Column::Meter,
+        Column::Purpose,
+        Column::Kind,
+        Column::Channel,
+        Column::Billable,
+        Column::Rule,
+    ];
+    let mut query = rows.select_only();
+    for column in sorts {
+        query = query.column(column).group_by(column);
+    }
+    query
+        .expr_as(quantity, "quantity")
+        .into_model::<CountedRow>()
+        .all(db)
+        .await?
+        .into_iter()
+        .map(Counted::try_from)
+        .collect()
+}
+
+/// What a tenant used in a month, by acceptance.
+pub(crate) async fn accepted_in(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    month: BillingMonth,
+) -> Result<Vec<Counted>, BillingError> {
+    let rows = usage_record::Entity::find()
+        .filter(of(scope, Column::Tenant, Column::Environment))
+        .filter(Column::Month.eq(month.to_string()));
+    count(db, rows).await
+}
+
+/// What goes on a tenant's invoice for a month: its own uses, and late ones of closed months.
+pub(crate) async fn billed_in(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    month: BillingMonth,
+) -> Result<Vec<UsageGroup>, BillingError> {
+    let rows = usage_record::Entity::find()
+        .filter(of(scope, Column::Tenant, Column::Environment))
+        .filter(Column::BillMonth.eq(month.to_string()))
+        .filter(Column::Billable.eq(true));
+    let counted = count(db, rows).await?;
+    Ok(counted.iter().filter_map(Counted::billed).collect())
+}
+
+/// What all tenants used in production in a month, by acceptance.
+pub(crate) async fn all_accepted_in(
+    db: &impl ConnectionTrait,
+    month: BillingMonth,
+) -> Result<Vec<Counted>, BillingError> {
+    let rows = usage_record::Entity::find()
+        .filter(Column::Environment.eq(Environment::Production.as_str()))
+        .filter(Column::Month.eq(month.to_string()));
+    count(db, rows).await
+}
+
+/// All tenants with something to bill in a month.
+pub(crate) async fn all_billed_tenants(
+    db: &impl ConnectionTrait,
+    month: BillingMonth,
+) -> Result<Vec<TenantId>, DbErr> {
+    let tenants: Vec<Uuid> = usage_record::Entity::find()
+        .select_only()
+        .column(Column::Tenant)
+        .filter(Column::Environment.eq(Environment::Production.as_str()))
+        .filter(Column::BillMonth.eq(month.to_string()))
+        .filter(Column::Billable.eq(true))
+        .distinct()
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(tenants.into_iter().map(TenantId::from_uuid).collect())
+}
+
+/// The earliest month in which anything was used in production.
+pub(crate) async fn first_month(
+    db: &impl ConnectionTrait,
+) -> Result<Option<BillingMonth>, BillingError> {
+    let first = usage_record::Entity::find()
+        .filter(Column::Environment.eq(Environment::Production.as_str()))
+        .order_by_asc(Column::BillMonth)
+        .limit(1)
+        .one(db)
+        .await?;
+    first.map(|row| month(&row.bill_month)).transpose()
+}
+
+/// The records behind a line, in the order in which they were recorded.
+pub(crate) async fn behind_line(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    period: BillingMonth,
+    line: &LineView,
+    days: (NaiveDate, NaiveDate),
+    page: (Option<Uuid>, u64),
+) -> Result<Vec<RecordView>, BillingError> {
+    let (after, limit) = page;
+    let mut rows = usage_record::Entity::find()
+        .filter(of(scope, Column::Tenant, Column::Environment))
+        .filter(Column::BillMonth.eq(period.to_string()))
+        .filter(Column::Billable.eq(true))
+        .filter(Column::Month.eq(line.service_month.to_string()))
+        .filter(Column::Meter.eq(line.meter.map(Meter::as_str)))
+        .filter(Column::Purpose.eq(line.purpose.map(Purpose::as_str)))
+        .filter(Column::Kind.eq(line.kind.map(CertificateKind::as_str)))
+        .filter(match line.channel {
+            Some(channel) => Column::Channel.eq(channel.as_str()),
+            None => Column::Channel.is_null(),
+        })
+        .filter(Column::PricedOn.between(days.0, days.1))
+        .order_by_asc(Column::Id)
+        .limit(limit.saturating_add(1));
+    if let Some(after) = after {
+        rows = rows.filter(Column::Id.gt(after));
+    }
+    rows.all(db).await?.into_iter().map(view).collect()
+}
+
+fn view(row: usage_record::Model) -> Result<RecordView, BillingError> {
+    let verdict = |text: &str| {
+        [Verdict::Valid, Verdict::Invalid, Verdict::Indeterminate]
+            .into_iter()
+            .find(|one| one.as_str() == text)
+    };
+    let reason = |text: &str| Reason::ALL.into_iter().find(|one| one.as_str() == text);
+    let accepted_at: DateTime<Utc> = row.accepted_at;
+    Ok(RecordView {
+        id: Id::from_uuid(row.id),
+        operation: row.operation,
+        meter: word("meter", &row.meter, Meter::from_word)?,
+        purpose: optional("purpose", row.purpose.as_deref(), Purpose::from_word)?,
+        kind: optional("kind", row.kind.as_deref(), CertificateKind::from_word)?,
+        channel: optional("channel", row.channel.as_deref(), channel_from_word)?,
+        quantity: row.quantity,
+        accepted_at: Timestamp::new(accepted_at),
+        month: month(&row.month)?,
+        priced_on: row.priced_on,
+        billable: row.billable,
+        rule: word("rule", &row.rule, Rule::from_word)?,
+        verdict: optional("verdict", row.verdict.as_deref(), verdict)?,
+        reason: optional("reason", row.reason.as_deref(), reason)?,
+    })
+}

@@ -1,0 +1,78 @@
+//! The words of metering, on the wire and in rows.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_contracts::facts::Channel;
+
+/// What is counted.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Meter {
+    /// Answers to `POST /v1/verifications`.
+    Verification,
+    /// Later checks that a certificate still stands (現況確認).
+    StatusCheck,
+}
+
+impl Meter {
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Verification => "verification",
+            Self::StatusCheck => "status_check",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Verification, Self::StatusCheck]
+            .into_iter()
+            .find(|one| one.as_str() == word)
+    }
+}
+
+/// Why a certificate was confirmed: ministers and J-LIS may ask for counts by it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// A signature made with a signature certificate (署名検証).
+    SignatureVerification,
+    /// A challenge answered with an authentication certificate (利用者証明).
+    Authentication,
+    /// A later check of either (現況確認).
+    StatusCheck,
+}
+
+impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 3] = [
+        Self::SignatureVerification,
+        Self::Authentication,
+        Self::StatusCheck,
+    ];
+
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignatureVerification => "signature_verification",
+            Self::Authentication => "authentication",
+            Self::StatusCheck => "status_check",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+}
+
+/// A channel from its wire word.
+pub(crate) fn channel_from_word(word: &str) -> Option<Channel> {
+    [Channel::Crl, Channel::Ocsp]
+        .into_iter()
+        .find(|one| one.as_str() == word)
+}
