@@ -38,10 +38,10 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::{Mutex, Notify};
 use warikan_messaging::Relay;
 use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
-use warikan_simulator::{Genesis, Hierarchy, Root, Simulator};
+use warikan_simulator::{Genesis, Root, Simulator};
 use warikan_types::Timestamp;
 
-pub use config::Config;
+pub use config::{Config, Played};
 
 use crate::{
     error::Error,
@@ -134,8 +134,9 @@ impl Sandbox {
     async fn begin(&self) -> Result<(), Error> {
         let mut keys = self.keys(FIRST_KEYS + NAMED_KEYS).await?;
         let now = self.now();
+        let hierarchy = self.inner.config.hierarchy.into();
         let simulator = tokio::task::spawn_blocking(move || {
-            Simulator::genesis(Genesis::of(Hierarchy::Test), &mut keys, now.utc())
+            Simulator::genesis(Genesis::of(hierarchy), &mut keys, now.utc())
                 .map(|simulator| (simulator, keys))
         })
         .await

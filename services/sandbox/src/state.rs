@@ -17,7 +17,7 @@ use warikan_messaging::{Outbox, begin_write};
 use warikan_simulator::{
     KeySource, PersonId, PersonRecord, Publication, Simulator, SimulatorError, fixtures,
 };
-use warikan_types::{Entropy, Environment, Id, Person, Reason, Timestamp};
+use warikan_types::{Entropy, Id, Person, Reason, Timestamp};
 
 use crate::{
     Sandbox,
@@ -252,7 +252,7 @@ impl Sandbox {
         store::put_lists(txn, &rows).await?;
         store::put_setting(txn, PUBLISHED_AT, &real).await?;
         let fact = CrlPublished {
-            environment: Environment::Sandbox,
+            environment: self.inner.config.hierarchy.into(),
         };
         let event = self.inner.on.entropy.id(real);
         Outbox::append(txn, [Envelope::of(event, None, real, "jlis", &fact)]).await?;

@@ -1,3 +1,11 @@
 //! The one binary: every service in one process, and the commands around it.
 
+pub mod anchors;
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod document;
 pub mod pki_command;
+pub mod serve;

@@ -1,0 +1,131 @@
+//! The command line.
+
+use std::{
+    io::{BufReader, Write, stdin, stdout},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use warikan_runtime::{init_telemetry, load_config};
+
+use crate::{compose, config::Config, demo, doctor, document, pki_command, serve};
+
+/// Platform operator's system for Japan's public personal authentication (JPKI).
+#[derive(Parser)]
+#[command(name = "warikan", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve everything: one process, SQLite, nothing else needed.
+    Serve(Options),
+    /// Walk through the whole mission on free ports in a temporary directory, and show each step.
+    Demo,
+    /// Bring the databases' schemas up to date and stop.
+    Migrate(Options),
+    /// Print the public OpenAPI document.
+    Openapi,
+    /// Say what is wrong with this installation.
+    Doctor(Options),
+    /// Decide PKI questions: JSON objects on standard input, one a line, an answer a line.
+    Pki,
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// A TOML file. `WARIKAN_SECTION__KEY` variables lie over it, options over those.
+    #[arg(long, env = "WARIKAN_CONFIG_FILE")]
+    config: Option<PathBuf>,
+    /// Where databases, keys and the operator's first credential lie.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Where to listen.
+    #[arg(long)]
+    listen: Option<String>,
+}
+
+impl Options {
+    fn load(self) -> Result<Config, warikan_runtime::ConfigError> {
+        let environment = std::env::vars().filter(|(name, _)| {
+            name != "WARIKAN_LOG" && name != "WARIKAN_CONFIG_FILE" && name != "WARIKAN_SUITES"
+        });
+        let mut config: Config = load_config(self.config.as_deref(), "WARIKAN", environment)?;
+        if let Some(data_dir) = self.data_dir {
+            config.data_dir = data_dir;
+        }
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the command line; the exit code is 0 only where everything went well.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Command::Pki = arguments.command {
+        // Nothing but the engine: no runtime, no configuration, no files.
+        return match pki_command::run(BufReader::new(stdin().lock()), stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error.into()),
+        };
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let mut out = std::io::stderr().lock();
+    // Standard error may be closed; then nobody listens.
+    let _ = writeln!(out, "warikan: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(command: Command) -> anyhow::Result<bool> {
+    let mut out = stdout();
+    match command {
+        Command::Serve(options) => {
+            let config = options.load()?;
+            init_telemetry("info", config.json_logs);
+            serve::run(&config, &mut out).await?;
+        }
+        Command::Migrate(options) => {
+            let config = options.load()?;
+            init_telemetry("info", config.json_logs);
+            let nowhere = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+            let house = compose::open(&config, compose::clocks(), nowhere).await?;
+            for module in &house.modules {
+                writeln!(out, "{}: up to date", module.name)?;
+            }
+        }
+        Command::Doctor(options) => {
+            let config = options.load()?;
+            return Ok(doctor::run(&config, &mut out).await?);
+        }
+        Command::Demo => {
+            init_telemetry("error", false);
+            return Ok(demo::run(&mut out).await?);
+        }
+        Command::Openapi => {
+            init_telemetry("error", false);
+            out.write_all(document::openapi().await?.as_bytes())?;
+        }
+        Command::Pki => {}
+    }
+    Ok(true)
+}
