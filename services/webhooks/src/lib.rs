@@ -1,0 +1,172 @@
+//! The event feed, webhook endpoints and signed deliveries.
+//!
+//! Everything a tenant is told goes through one log per tenant and environment. The consumer `webhooks.feed` takes a
+//! fact from the bus, cuts it down to its public form ([`catalogue`](crate::catalogue)), gives it the next sequence
+//! number and stores it, together with one delivery row per endpoint that wants it, in one transaction: the feed has no
+//! gaps, and what is in the feed is on its way. `GET /v1/events` reads that log and is the truth; webhooks are hints
+//! from the same log with the same ids.
+//!
+//! The task `webhooks.deliver` leases due deliveries in the database, sends them without holding a transaction, and
+//! records every attempt. It promises **at least once**: a process that dies between an endpoint's `200` and the
+//! record sends again, with the same `webhook-id`. It promises no order: a retry overtakes nothing and is overtaken by
+//! everything; the message carries `sequence` for consumers that care.
+//!
+//! What leaves the platform goes through [`egress`](crate::egress) alone, which connects to public addresses only.
+//! Signatures follow Standard Webhooks; see [`signature`](crate::signature).
+
+mod api;
+mod append;
+mod catalogue;
+mod config;
+mod consumers;
+mod deliver;
+mod egress;
+mod endpoint;
+mod entity;
+mod error;
+mod ids;
+mod manage_endpoints;
+mod migrations;
+mod read_feed;
+mod record;
+mod resend;
+mod schedule;
+mod signature;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web::Data;
+use sea_orm::DatabaseConnection;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use tokio::sync::Notify;
+use warikan_contracts::{
+    Fact,
+    facts::{
+        CertificateRevoked, EndpointDisabled, InvoiceFinalized, TenantChanged,
+        VerificationCompleted,
+    },
+};
+use warikan_messaging::{Consumer, Relay};
+use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+
+pub use config::Config;
+
+/// The service. Clones share it.
+#[derive(Clone)]
+pub struct Webhooks(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    platform: Platform,
+    db: DatabaseConnection,
+    relay: Relay,
+    egress: egress::Egress,
+    dispatcher: tokio::sync::Mutex<deliver::Dispatcher>,
+    /// Wakes the delivery task: something may be due.
+    due: Arc<Notify>,
+    /// Wakes long polls: a feed has grown.
+    grown: Notify,
+}
+
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        let mut all = warikan_messaging::migrations();
+        all.extend(warikan_http::migrations());
+        all.extend(migrations::migrations());
+        all
+    }
+}
+
+impl Webhooks {
+    /// Opens the service's database, brings it up to date and prepares the way out.
+    ///
+    /// # Errors
+    /// The database cannot be opened, or a value of `config` is not acceptable.
+    pub async fn open(config: Config, on: &Platform) -> Result<Self, OpenError> {
+        let refused = |why: String| OpenError::Config {
+            service: "webhooks",
+            why,
+        };
+        config.check().map_err(|why| refused(why.to_owned()))?;
+        let egress = egress::Egress::new(&config).map_err(|error| refused(error.to_string()))?;
+        let db = on.databases.open("webhooks", Migrator).await?;
+        Ok(Self(Arc::new(Inner {
+            relay: on.relay(&db),
+            platform: on.clone(),
+            db,
+            egress,
+            config,
+            dispatcher: tokio::sync::Mutex::default(),
+            due: Arc::new(Notify::new()),
+            grown: Notify::new(),
+        })))
+    }
+
+    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`).
+    #[must_use]
+    pub fn module(&self) -> Module {
+        let state = Data::new(self.clone());
+        let deliver = self.clone();
+        Module {
+            name: "webhooks",
+            routes: Arc::new(move |config| {
+                config
+                    .app_data(state.clone())
+                    .service(api::events::list_events)
+                    .service(api::endpoints::create_endpoint)
+                    .service(api::endpoints::list_endpoints)
+                    .service(api::endpoints::get_endpoint)
+                    .service(api::endpoints::change_endpoint)
+                    .service(api::endpoints::delete_endpoint)
+                    .service(api::endpoints::rotate_secret)
+                    .service(api::deliveries::test_endpoint)
+                    .service(api::deliveries::list_deliveries)
+                    .service(api::deliveries::resend_delivery)
+                    .service(api::deliveries::replay_events);
+            }),
+            consumers: self.consumers(),
+            tasks: vec![
+                relay_task("webhooks.relay", self.0.relay.clone()),
+                Task::new(
+                    "webhooks.deliver",
+                    Duration::from_secs(1),
+                    Arc::clone(&self.0.due),
+                    move || {
+                        let this = deliver.clone();
+                        async move {
+                            this.deliver_due().await?;
+                            Ok(())
+                        }
+                    },
+                ),
+            ],
+            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+        }
+    }
+
+    fn consumers(&self) -> Vec<Consumer> {
+        vec![
+            Consumer::new(
+                "webhooks.feed",
+                &[
+                    VerificationCompleted::TYPE,
+                    CertificateRevoked::TYPE,
+                    InvoiceFinalized::TYPE,
+                    EndpointDisabled::TYPE,
+                ],
+                self.0.db.clone(),
+                consumers::Feed(self.clone()),
+            ),
+            Consumer::new(
+                "webhooks.tenants",
+                &[TenantChanged::TYPE],
+                self.0.db.clone(),
+                consumers::Tenants(self.clone()),
+            ),
+        ]
+    }
+}

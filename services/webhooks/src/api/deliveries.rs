@@ -1,0 +1,137 @@
+//! Deliveries: what was sent, and sending again.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get, post,
+    web::{Data, Json},
+};
+use warikan_http::{
+    Body, Idempotency, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller,
+    needs,
+};
+use warikan_types::{Delivery, Endpoint};
+
+use crate::{
+    Webhooks,
+    resend::{DeliveryView, ReplayRequest, Replayed},
+    store,
+};
+
+/// The claim of an operation without a body.
+pub(super) fn once(
+    request: &HttpRequest,
+    operation: &str,
+    caller: &TenantCaller<needs::Webhooks>,
+    webhooks: &Webhooks,
+) -> Result<Idempotency, Problem> {
+    let sealer = webhooks.0.platform.keys.sealer();
+    Idempotency::of(request, operation, Some(caller.scope), [0; 32], sealer)
+}
+
+/// Send a test event
+///
+/// Appends an `endpoint.tested` event to the feed and sends it to this endpoint, whatever its types.
+#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+    security(("oauth2" = ["webhooks"])),
+    responses((status = 202, body = DeliveryView), (status = 400, body = ProblemDocument),
+        (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
+#[post("/v1/webhook-endpoints/{id}/test")]
+pub(crate) async fn test_endpoint(
+    caller: TenantCaller<needs::Webhooks>,
+    id: PathId<Endpoint>,
+    request: HttpRequest,
+    webhooks: Data<Webhooks>,
+) -> Result<HttpResponse, Problem> {
+    let once = once(
+        &request,
+        &format!("test_endpoint/{}", id.0),
+        &caller,
+        &webhooks,
+    )?;
+    let answer = webhooks.test_endpoint(caller.scope, id.0, &once).await?;
+    Ok(answer.into())
+}
+
+/// List an endpoint's deliveries
+///
+/// In the order of their making, each with its attempts.
+#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`"), PageQuery),
+    security(("oauth2" = ["webhooks"])),
+    responses((status = 200, body = Page<DeliveryView>), (status = 400, body = ProblemDocument),
+        (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument)))]
+#[get("/v1/webhook-endpoints/{id}/deliveries")]
+pub(crate) async fn list_deliveries(
+    caller: TenantCaller<needs::Webhooks>,
+    id: PathId<Endpoint>,
+    query: Params<PageQuery>,
+    webhooks: Data<Webhooks>,
+) -> Result<Json<Page<DeliveryView>>, Problem> {
+    let scope = caller.scope;
+    let db = &webhooks.0.db;
+    webhooks.endpoint(scope, id.0).await?;
+    let cursors = webhooks.0.platform.keys.cursors();
+    let list = format!("deliveries/{}", id.0);
+    let limit = query.limit()?;
+    let after = cursors.read(Some(scope), &list, &query)?;
+    let rows = store::deliveries::list(scope, db, id.0, after, limit + 1).await?;
+    let attempts = store::deliveries::attempts(db, &rows).await?;
+    let views = rows
+        .iter()
+        .map(|row| DeliveryView::of(row, &attempts))
+        .collect();
+    let page = cursors.page(Some(scope), &list, limit, views, |view: &DeliveryView| {
+        view.id.uuid()
+    });
+    Ok(Json(page))
+}
+
+/// Send a delivery again
+///
+/// Whatever became of it: it is due at once, and its retries start anew. The endpoint sees the same `webhook-id`.
+#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`dlv_..`")),
+    security(("oauth2" = ["webhooks"])),
+    responses((status = 202, body = DeliveryView), (status = 400, body = ProblemDocument),
+        (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
+#[post("/v1/deliveries/{id}/resend")]
+pub(crate) async fn resend_delivery(
+    caller: TenantCaller<needs::Webhooks>,
+    id: PathId<Delivery>,
+    request: HttpRequest,
+    webhooks: Data<Webhooks>,
+) -> Result<HttpResponse, Problem> {
+    let once = once(&request, &format!("resend/{}", id.0), &caller, &webhooks)?;
+    Ok(webhooks.resend(caller.scope, id.0, &once).await?.into())
+}
+
+/// Replay a range of the feed to an endpoint
+///
+/// Everything of the endpoint's types that became true in the range is sent, whether the endpoint had it before or not; at most
+/// 10,000 events. With `preview` it is only counted.
+#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+    request_body = ReplayRequest, security(("oauth2" = ["webhooks"])),
+    responses((status = 202, body = Replayed), (status = 400, body = ProblemDocument),
+        (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+#[post("/v1/webhook-endpoints/{id}/replay")]
+pub(crate) async fn replay_events(
+    caller: TenantCaller<needs::Webhooks>,
+    id: PathId<Endpoint>,
+    request: HttpRequest,
+    body: Body<ReplayRequest>,
+    webhooks: Data<Webhooks>,
+) -> Result<HttpResponse, Problem> {
+    let sealer = webhooks.0.platform.keys.sealer();
+    let operation = format!("replay/{}", id.0);
+    let once = Idempotency::of(
+        &request,
+        &operation,
+        Some(caller.scope),
+        body.digest(),
+        sealer,
+    )?;
+    let answer = webhooks.replay(caller.scope, id.0, &body, &once).await?;
+    Ok(answer.into())
+}

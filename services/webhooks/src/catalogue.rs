@@ -1,0 +1,267 @@
+//! The public event types: what a tenant reads, and what is left out of it.
+//!
+//! A fact on the bus is the platform's own; its public form is cut here, field by field, and nowhere else. Payloads are
+//! thin: ids, a verdict, a reason. No serial number and no issuer (法52条), no name, address or customer number: a
+//! message may lie in a tenant's logs for years, and who needs more asks the API with the id.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_contracts::{
+    Envelope, EnvelopeError, Fact,
+    facts::{CertificateRevoked, EndpointDisabled, InvoiceFinalized, VerificationCompleted},
+};
+use warikan_types::{
+    BillingMonth, CertificateHandle, CertificateKind, Reason, RevocationReason, Timestamp, Verdict,
+    Yen,
+};
+
+use crate::ids::{EndpointId, EventId, InvoiceId, SubjectId, VerificationId, WatchId};
+
+/// The type of a public event: `noun.verb_past`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+pub(crate) enum EventType {
+    /// A verification was answered.
+    #[serde(rename = "verification.completed")]
+    VerificationCompleted,
+    /// A watched certificate was revoked.
+    #[serde(rename = "certificate.revoked")]
+    CertificateRevoked,
+    /// A month's invoice stands.
+    #[serde(rename = "invoice.finalized")]
+    InvoiceFinalized,
+    /// The platform stopped sending to an endpoint.
+    #[serde(rename = "endpoint.disabled")]
+    EndpointDisabled,
+    /// Asked for with `POST /v1/webhook-endpoints/{id}/test`; sent to that endpoint alone.
+    #[serde(rename = "endpoint.tested")]
+    EndpointTested,
+}
+
+impl EventType {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::VerificationCompleted,
+        Self::CertificateRevoked,
+        Self::InvoiceFinalized,
+        Self::EndpointDisabled,
+        Self::EndpointTested,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerificationCompleted => "verification.completed",
+            Self::CertificateRevoked => "certificate.revoked",
+            Self::InvoiceFinalized => "invoice.finalized",
+            Self::EndpointDisabled => "endpoint.disabled",
+            Self::EndpointTested => "endpoint.tested",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
+    /// The version of the public payload, raised when an old consumer could misread it.
+    pub(crate) const fn version(self) -> u16 {
+        1
+    }
+}
+
+/// `data` of `verification.completed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct VerificationCompletedData {
+    verification_id: VerificationId,
+    verdict: Verdict,
+    reason: Option<Reason>,
+    certificate_handle: Option<CertificateHandle>,
+    subject_id: Option<SubjectId>,
+    watch_id: Option<WatchId>,
+}
+
+/// `data` of `certificate.revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct CertificateRevokedData {
+    watch_id: WatchId,
+    certificate_handle: CertificateHandle,
+    subject_id: Option<SubjectId>,
+    kind: CertificateKind,
+    reason: RevocationReason,
+    meaning: Meaning,
+    recommended_action: RecommendedAction,
+    /// When, as the issuer says.
+    revoked_at: Timestamp,
+    /// thisUpdate (RFC 5280 5.1.2.4) of the list that said so.
+    this_update: Timestamp,
+    /// The status version that said so.
+    source_version: String,
+}
+
+/// `data` of `invoice.finalized`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct InvoiceFinalizedData {
+    invoice_id: InvoiceId,
+    /// The month in Japan.
+    period: BillingMonth,
+    /// With tax.
+    total: Yen,
+}
+
+/// `data` of `endpoint.disabled`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct EndpointDisabledData {
+    endpoint_id: EndpointId,
+    /// `gone` (it answered 410) or `failing` (days without one success).
+    cause: String,
+}
+
+/// `data` of `endpoint.tested`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct EndpointTestedData {
+    pub endpoint_id: EndpointId,
+}
+
+/// The payload of an event; its shape follows from the event's `type`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum EventData {
+    VerificationCompleted(VerificationCompletedData),
+    CertificateRevoked(CertificateRevokedData),
+    InvoiceFinalized(InvoiceFinalizedData),
+    EndpointDisabled(EndpointDisabledData),
+    EndpointTested(EndpointTestedData),
+}
+
+impl EventData {
+    pub(crate) const fn event_type(&self) -> EventType {
+        match self {
+            Self::VerificationCompleted(_) => EventType::VerificationCompleted,
+            Self::CertificateRevoked(_) => EventType::CertificateRevoked,
+            Self::InvoiceFinalized(_) => EventType::InvoiceFinalized,
+            Self::EndpointDisabled(_) => EventType::EndpointDisabled,
+            Self::EndpointTested(_) => EventType::EndpointTested,
+        }
+    }
+}
+
+/// The public form of a fact.
+///
+/// # Errors
+/// The envelope holds something that has no public form here.
+pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
+    Ok(match envelope.fact_type.as_str() {
+        VerificationCompleted::TYPE => {
+            let fact: VerificationCompleted = envelope.read()?;
+            EventData::VerificationCompleted(VerificationCompletedData {
+                verification_id: fact.verification,
+                verdict: fact.verdict,
+                reason: fact.reason,
+                certificate_handle: fact.handle,
+                subject_id: fact.subject,
+                watch_id: fact.watch.map(|order| order.watch),
+            })
+        }
+        CertificateRevoked::TYPE => {
+            let fact: CertificateRevoked = envelope.read()?;
+            let (meaning, recommended_action) = read_reason(fact.reason);
+            EventData::CertificateRevoked(CertificateRevokedData {
+                watch_id: fact.watch,
+                certificate_handle: fact.handle,
+                subject_id: fact.subject,
+                kind: fact.kind,
+                reason: fact.reason,
+                meaning,
+                recommended_action,
+                revoked_at: fact.revoked_at,
+                this_update: fact.this_update,
+                source_version: fact.source_version,
+            })
+        }
+        InvoiceFinalized::TYPE => {
+            let fact: InvoiceFinalized = envelope.read()?;
+            EventData::InvoiceFinalized(InvoiceFinalizedData {
+                invoice_id: fact.invoice,
+                period: fact.period,
+                total: fact.total,
+            })
+        }
+        _ => {
+            let fact: EndpointDisabled = envelope.read()?;
+            EventData::EndpointDisabled(EndpointDisabledData {
+                endpoint_id: fact.endpoint,
+                cause: fact.cause,
+            })
+        }
+    })
+}
+
+/// What a CRLReason (RFC 5280 5.3.1) means at J-LIS, which is not always what its name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Meaning {
+    /// The card was discarded before it was handed over.
+    DiscardedBeforeDelivery,
+    /// The holder lost the card, or its key is compromised.
+    HolderKeyCompromised,
+    /// The authority's own key is compromised.
+    AuthorityKeyCompromised,
+    /// Name, address, birth date or sex changed.
+    AttributesChanged,
+    /// A newer certificate took its place.
+    Renewed,
+    /// The holder no longer wants it. Not to be read as a death.
+    NoLongerNeeded,
+    /// Held for a time; J-LIS never lifts a hold.
+    HeldForGood,
+    /// A reason that J-LIS does not publish a meaning for.
+    Undocumented,
+}
+
+/// What a tenant should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RecommendedAction {
+    /// Nothing was ever signed with it rightly.
+    TreatAsNeverValid,
+    /// Suspend the customer's account and verify the person again.
+    SuspendAndVerifyAgain,
+    /// The operator handles it for everyone and will tell.
+    AwaitOperator,
+    /// Ask the customer for the new attributes.
+    AskForNewAttributes,
+    /// Follow the link from the old certificate to the new; leave the customer alone.
+    FollowRenewal,
+    /// Ask the customer for another method.
+    AskForAnotherMethod,
+    /// The certificate is of no use any more.
+    TreatAsRevoked,
+}
+
+const fn read_reason(reason: RevocationReason) -> (Meaning, RecommendedAction) {
+    use {Meaning as M, RecommendedAction as A};
+    match reason {
+        RevocationReason::Unspecified => (M::DiscardedBeforeDelivery, A::TreatAsNeverValid),
+        RevocationReason::KeyCompromise => (M::HolderKeyCompromised, A::SuspendAndVerifyAgain),
+        RevocationReason::CaCompromise => (M::AuthorityKeyCompromised, A::AwaitOperator),
+        RevocationReason::AffiliationChanged => (M::AttributesChanged, A::AskForNewAttributes),
+        RevocationReason::Superseded => (M::Renewed, A::FollowRenewal),
+        RevocationReason::CessationOfOperation => (M::NoLongerNeeded, A::AskForAnotherMethod),
+        RevocationReason::CertificateHold => (M::HeldForGood, A::TreatAsRevoked),
+        RevocationReason::PrivilegeWithdrawn | RevocationReason::AaCompromise => {
+            (M::Undocumented, A::TreatAsRevoked)
+        }
+    }
+}
+
+/// What is posted to an endpoint, and stored: the three members that Standard Webhooks recommends, and what a consumer needs
+/// to recognise repetitions (`id`) and to restore order (`sequence`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub id: EventId,
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    pub version: u16,
+    pub sequence: i64,
+    pub timestamp: Timestamp,
+    pub data: serde_json::Value,
+}

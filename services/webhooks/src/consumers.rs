@@ -1,0 +1,77 @@
+//! What the service listens to.
+
+use async_trait::async_trait;
+use sea_orm::DatabaseTransaction;
+use warikan_contracts::{
+    Envelope,
+    facts::{TenantChanged, TenantState},
+};
+use warikan_messaging::{HandleError, Handler};
+
+use crate::{Webhooks, catalogue, endpoint, error::WebhooksError, store};
+
+/// A public message would be longer than promised.
+#[derive(Debug, thiserror::Error)]
+#[error("the message has {0} octets, more than is promised to tenants")]
+pub(crate) struct TooLarge(pub usize);
+
+/// Appends facts to their tenant's feed.
+pub(crate) struct Feed(pub Webhooks);
+
+#[async_trait]
+impl Handler for Feed {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let scope = envelope
+            .scope
+            .ok_or_else(|| HandleError::Park("a fact without a tenant has no feed".to_owned()))?;
+        let data = catalogue::publish(envelope)?;
+        let event = self
+            .0
+            .append(scope, txn, envelope.id, envelope.occurred_at, &data)
+            .await
+            .map_err(park_or_retry)?;
+        let wanted: Vec<uuid::Uuid> = store::endpoints::enabled(scope, txn)
+            .await?
+            .into_iter()
+            .filter(|row| endpoint::wants(row, data.event_type()))
+            .map(|row| row.id)
+            .collect();
+        self.0.enqueue(scope, txn, &event, &wanted).await?;
+        Ok(())
+    }
+
+    async fn committed(&self, _envelope: &Envelope) {
+        self.0.0.grown.notify_waiters();
+        self.0.0.due.notify_one();
+    }
+}
+
+fn park_or_retry(error: WebhooksError) -> HandleError {
+    match error {
+        WebhooksError::Database(error) => error.into(),
+        other => HandleError::Park(other.to_string()),
+    }
+}
+
+/// Stops sending for tenants that are gone.
+pub(crate) struct Tenants(pub Webhooks);
+
+#[async_trait]
+impl Handler for Tenants {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let fact: TenantChanged = envelope.read()?;
+        // `closed` is the end of a tenant's life, so an older fact that comes late cannot contradict it.
+        if fact.state == TenantState::Closed {
+            store::endpoints::disable_all(txn, fact.tenant, "tenant_closed", self.0.now()).await?;
+        }
+        Ok(())
+    }
+}

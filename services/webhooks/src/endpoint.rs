@@ -1,0 +1,136 @@
+//! An endpoint: where a tenant wants events, which, and with which secrets they are signed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_types::{Id, SealError, Sealer, Timestamp};
+
+use crate::{catalogue::EventType, entity::endpoint, ids::EndpointId, signature::SigningSecret};
+
+/// Why, and since when, nothing is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Disabled {
+    /// `paused` (asked for), `gone` (it answered 410), `failing` (days without one success) or `tenant_closed`.
+    cause: String,
+    at: Timestamp,
+}
+
+/// A webhook endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct EndpointView {
+    pub id: EndpointId,
+    pub url: String,
+    /// The types it gets; empty for all.
+    pub types: Vec<EventType>,
+    pub enabled: bool,
+    pub disabled: Option<Disabled>,
+    /// Since when every attempt has failed; `null` while all is well.
+    pub failing_since: Option<Timestamp>,
+    /// Until when the secret before the last rotation goes on signing.
+    pub previous_secret_until: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+impl EndpointView {
+    pub(crate) fn of(row: &endpoint::Model, now: Timestamp) -> Self {
+        Self {
+            id: Id::from_uuid(row.id),
+            url: row.url.clone(),
+            types: types(row).collect(),
+            enabled: row.enabled,
+            disabled: row
+                .disabled_cause
+                .clone()
+                .zip(row.disabled_at)
+                .map(|(cause, at)| Disabled {
+                    cause,
+                    at: at.into(),
+                }),
+            failing_since: row.failing_since.map(Into::into),
+            previous_secret_until: row
+                .previous_until
+                .map(Timestamp::new)
+                .filter(|at| *at > now),
+            created_at: row.created_at.into(),
+        }
+    }
+}
+
+/// An endpoint, and its secret for the only time.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedEndpoint {
+    #[serde(flatten)]
+    pub endpoint: EndpointView,
+    /// `whsec_..`: verify signatures with it (Standard Webhooks). It is not shown again.
+    pub secret: String,
+}
+
+/// What a new endpoint is made of.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEndpoint {
+    /// `https`, without user info and fragment, to a public address; at most 2,048 characters.
+    pub url: String,
+    /// The types it gets; absent or empty for all.
+    #[serde(default)]
+    pub types: BTreeSet<EventType>,
+}
+
+/// What is to change; absent members stay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndpointChange {
+    /// As at creation.
+    pub url: Option<String>,
+    /// As at creation.
+    pub types: Option<BTreeSet<EventType>>,
+    /// `false` pauses: events go on to the feed, no deliveries are made. `true` resumes, also after the platform
+    /// disabled it; deliveries that were waiting go out, and what was missed can be replayed.
+    pub enabled: Option<bool>,
+}
+
+/// The stored form of a type filter.
+pub(crate) fn filter_text(types: &BTreeSet<EventType>) -> String {
+    types
+        .iter()
+        .map(|one| one.as_str())
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn types(row: &endpoint::Model) -> impl Iterator<Item = EventType> + '_ {
+    row.types.split(',').filter_map(EventType::from_word)
+}
+
+/// Whether the endpoint asked for this type.
+pub(crate) fn wants(row: &endpoint::Model, event_type: EventType) -> bool {
+    row.types.is_empty() || types(row).any(|one| one == event_type)
+}
+
+/// Where an endpoint's secrets are sealed for.
+fn place(row: &endpoint::Model) -> String {
+    format!("endpoint/{}/{}", row.tenant, row.id)
+}
+
+pub(crate) fn seal(row: &endpoint::Model, sealer: &Sealer, secret: &SigningSecret) -> Vec<u8> {
+    sealer.seal(&place(row), secret.octets())
+}
+
+/// The secrets that sign now, the newest first.
+pub(crate) fn secrets(
+    row: &endpoint::Model,
+    sealer: &Sealer,
+    now: Timestamp,
+) -> Result<Vec<SigningSecret>, SealError> {
+    let overlap = row.previous_until.is_some_and(|until| now.utc() < until);
+    let previous = row.previous_secret.as_ref().filter(|_| overlap);
+    std::iter::once(&row.secret)
+        .chain(previous)
+        .map(|sealed| {
+            sealer
+                .open(&place(row), sealed)
+                .map(SigningSecret::from_octets)
+        })
+        .collect()
+}

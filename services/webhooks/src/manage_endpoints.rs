@@ -1,0 +1,172 @@
+//! Making, changing, rotating and removing endpoints.
+
+use std::time::Duration;
+
+use warikan_http::{Answer, Idempotency};
+use warikan_messaging::begin_write;
+use warikan_types::{Endpoint, TenantScope};
+
+use crate::{
+    Webhooks,
+    endpoint::{self, CreatedEndpoint, EndpointChange, EndpointView, NewEndpoint},
+    entity::endpoint as row,
+    error::WebhooksError,
+    ids::EndpointId,
+    signature::SigningSecret,
+    store::endpoints,
+};
+
+impl Webhooks {
+    pub(crate) async fn create_endpoint(
+        &self,
+        scope: TenantScope,
+        new: &NewEndpoint,
+        once: &Idempotency,
+    ) -> Result<Answer, WebhooksError> {
+        // Names are looked up before the transaction: nothing waits for a network while it holds one.
+        let url = self.0.egress.accept(&new.url).await?;
+        let platform = &self.0.platform;
+        let now = self.now();
+        let secret = SigningSecret::generate(&platform.entropy);
+        let mut made = row::Model {
+            id: platform.entropy.id::<Endpoint>(now).uuid(),
+            tenant: scope.tenant().uuid(),
+            environment: scope.environment().as_str().to_owned(),
+            url,
+            types: endpoint::filter_text(&new.types),
+            enabled: true,
+            disabled_cause: None,
+            disabled_at: None,
+            failing_since: None,
+            last_failed_at: None,
+            secret: Vec::new(),
+            previous_secret: None,
+            previous_until: None,
+            created_at: now.utc(),
+        };
+        made.secret = endpoint::seal(&made, platform.keys.sealer(), &secret);
+        let view = CreatedEndpoint {
+            endpoint: EndpointView::of(&made, now),
+            secret: secret.text(),
+        };
+
+        let txn = begin_write(&self.0.db).await?;
+        if let Some(answer) = once.claim(&txn, now).await? {
+            txn.rollback().await?;
+            return Ok(answer);
+        }
+        let limit = self.0.config.endpoints_per_tenant;
+        if endpoints::count(scope, &txn).await? >= limit {
+            return Err(WebhooksError::TooManyEndpoints(limit));
+        }
+        endpoints::insert(&txn, made).await?;
+        let answer = Answer::json(201, &view);
+        once.keep(&txn, &answer).await?;
+        txn.commit().await?;
+        Ok(answer)
+    }
+
+    pub(crate) async fn change_endpoint(
+        &self,
+        scope: TenantScope,
+        id: EndpointId,
+        change: &EndpointChange,
+    ) -> Result<EndpointView, WebhooksError> {
+        let url = match &change.url {
+            None => None,
+            // Whether the endpoint is the caller's comes first: a stranger learns nothing about URLs either.
+            Some(url) => {
+                self.endpoint(scope, id).await?;
+                Some(self.0.egress.accept(url).await?)
+            }
+        };
+        let now = self.now();
+        let txn = begin_write(&self.0.db).await?;
+        let mut row = endpoints::find(scope, &txn, id)
+            .await?
+            .ok_or(WebhooksError::NotFound)?;
+        if let Some(url) = url {
+            row.url = url;
+        }
+        if let Some(types) = &change.types {
+            row.types = endpoint::filter_text(types);
+        }
+        match change.enabled {
+            Some(true) => {
+                row.enabled = true;
+                row.disabled_cause = None;
+                row.disabled_at = None;
+                row.failing_since = None;
+                row.last_failed_at = None;
+            }
+            Some(false) if row.enabled => {
+                row.enabled = false;
+                row.disabled_cause = Some("paused".to_owned());
+                row.disabled_at = Some(now.utc());
+            }
+            Some(false) | None => {}
+        }
+        endpoints::update(&txn, row.clone()).await?;
+        txn.commit().await?;
+        self.0.due.notify_one();
+        Ok(EndpointView::of(&row, now))
+    }
+
+    /// A new secret signs from now on, the one before along with it for the overlap. The one before that is forgotten.
+    pub(crate) async fn rotate_secret(
+        &self,
+        scope: TenantScope,
+        id: EndpointId,
+        once: &Idempotency,
+    ) -> Result<Answer, WebhooksError> {
+        let now = self.now();
+        let platform = &self.0.platform;
+        let txn = begin_write(&self.0.db).await?;
+        let mut row = endpoints::find(scope, &txn, id)
+            .await?
+            .ok_or(WebhooksError::NotFound)?;
+        if let Some(answer) = once.claim(&txn, now).await? {
+            txn.rollback().await?;
+            return Ok(answer);
+        }
+        let secret = SigningSecret::generate(&platform.entropy);
+        let sealed = endpoint::seal(&row, platform.keys.sealer(), &secret);
+        row.previous_secret = Some(std::mem::replace(&mut row.secret, sealed));
+        let overlap = Duration::from_secs(self.0.config.secret_overlap_seconds);
+        row.previous_until = Some(now.plus(overlap).utc());
+        endpoints::update(&txn, row.clone()).await?;
+        let answer = Answer::json(
+            200,
+            &CreatedEndpoint {
+                endpoint: EndpointView::of(&row, now),
+                secret: secret.text(),
+            },
+        );
+        once.keep(&txn, &answer).await?;
+        txn.commit().await?;
+        Ok(answer)
+    }
+
+    pub(crate) async fn delete_endpoint(
+        &self,
+        scope: TenantScope,
+        id: EndpointId,
+    ) -> Result<(), WebhooksError> {
+        let txn = begin_write(&self.0.db).await?;
+        if !endpoints::delete(scope, &txn, id).await? {
+            return Err(WebhooksError::NotFound);
+        }
+        txn.commit().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn endpoint(
+        &self,
+        scope: TenantScope,
+        id: EndpointId,
+    ) -> Result<row::Model, WebhooksError> {
+        endpoints::find(scope, &self.0.db, id)
+            .await?
+            .ok_or(WebhooksError::NotFound)
+    }
+}

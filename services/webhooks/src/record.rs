@@ -1,0 +1,156 @@
+//! Writing down what came of attempts, and what follows for deliveries and endpoints.
+
+use std::{collections::HashMap, time::Duration};
+
+use sea_orm::{DatabaseTransaction, DbErr};
+use uuid::Uuid;
+use warikan_contracts::{Envelope, facts::EndpointDisabled};
+use warikan_messaging::Outbox;
+use warikan_types::{Environment, Id, TenantScope, Timestamp};
+
+use crate::{
+    Webhooks,
+    deliver::Outcome,
+    entity::{attempt, delivery, endpoint},
+    schedule::{Verdict, judge},
+    store::{
+        deliveries::{FAILED, PENDING},
+        queue,
+    },
+};
+
+impl Webhooks {
+    /// Records outcomes in the given transaction; returns the endpoints that were disabled by them, for each of which a
+    /// fact lies in the outbox. Outcomes whose delivery was deleted meanwhile are dropped with it.
+    pub(crate) async fn record(
+        &self,
+        txn: &DatabaseTransaction,
+        outcomes: &[Outcome],
+        now: Timestamp,
+    ) -> Result<Vec<Uuid>, DbErr> {
+        if outcomes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = outcomes.iter().map(|one| one.delivery).collect();
+        let deliveries: HashMap<Uuid, delivery::Model> = queue::deliveries(txn, ids)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row))
+            .collect();
+        let kept: Vec<(&Outcome, &delivery::Model)> = outcomes
+            .iter()
+            .filter_map(|one| deliveries.get(&one.delivery).map(|row| (one, row)))
+            .collect();
+        queue::record_attempts(txn, kept.iter().map(|(one, _)| attempt_row(one)).collect()).await?;
+
+        let mut delivered = Vec::new();
+        for (one, row) in &kept {
+            let tries = row.attempts - row.round_start;
+            let verdict = judge(
+                &self.0.config,
+                &self.0.platform.entropy,
+                tries,
+                &one.ending,
+                now,
+            );
+            // A later attempt has begun (the lease ran out meanwhile): it decides, unless this one arrived.
+            if verdict != Verdict::Delivered && row.attempts != one.number {
+                continue;
+            }
+            match verdict {
+                Verdict::Delivered => delivered.push(one.delivery),
+                // Asked for again while it was under way: the new round has not begun yet.
+                Verdict::Retry(_) | Verdict::Failed if tries == 0 => {
+                    queue::mark_unsuccessful(txn, one.delivery, PENDING, now, None).await?;
+                }
+                Verdict::Retry(at) => {
+                    queue::mark_unsuccessful(txn, one.delivery, PENDING, at, None).await?;
+                }
+                Verdict::Failed | Verdict::Gone => {
+                    queue::mark_unsuccessful(txn, one.delivery, FAILED, now, Some(now)).await?;
+                }
+            }
+        }
+        queue::mark_delivered(txn, delivered, now).await?;
+        self.judge_endpoints(txn, &kept, now).await
+    }
+
+    /// Keeps the endpoints' health: since when each fails, and whether that is long enough to stop.
+    async fn judge_endpoints(
+        &self,
+        txn: &DatabaseTransaction,
+        kept: &[(&Outcome, &delivery::Model)],
+        now: Timestamp,
+    ) -> Result<Vec<Uuid>, DbErr> {
+        let ids = kept.iter().map(|(one, _)| one.endpoint).collect();
+        let patience = Duration::from_secs(self.0.config.disable_after_seconds);
+        let (mut facts, mut disabled) = (Vec::new(), Vec::new());
+        for before in queue::endpoints(txn, ids).await? {
+            let mut row = before.clone();
+            for (one, _) in kept.iter().filter(|(one, _)| one.endpoint == before.id) {
+                take_outcome(&mut row, one, patience, now);
+            }
+            if row == before {
+                continue;
+            }
+            queue::set_health(txn, &row).await?;
+            if before.enabled && !row.enabled {
+                facts.extend(self.disabled_fact(&row, now));
+                disabled.push(row.id);
+            }
+        }
+        Outbox::append(txn, facts).await?;
+        Ok(disabled)
+    }
+
+    fn disabled_fact(&self, row: &endpoint::Model, now: Timestamp) -> Option<Envelope> {
+        let environment = Environment::from_word(&row.environment)?;
+        let scope = TenantScope::of_event(Id::from_uuid(row.tenant), environment);
+        let fact = EndpointDisabled {
+            endpoint: Id::from_uuid(row.id),
+            cause: row.disabled_cause.clone()?,
+        };
+        tracing::warn!(endpoint = %fact.endpoint, tenant = %scope.tenant(), cause = fact.cause, "endpoint disabled");
+        let id = self.0.platform.entropy.id(now);
+        let aggregate = fact.endpoint.to_string();
+        Some(Envelope::of(id, Some(scope), now, aggregate, &fact))
+    }
+}
+
+fn attempt_row(one: &Outcome) -> attempt::Model {
+    attempt::Model {
+        delivery: one.delivery,
+        number: one.number,
+        at: one.at.utc(),
+        status: one.ending.status.map(i32::from),
+        error: one.error.map(str::to_owned),
+        duration_ms: i64::try_from(one.duration.as_millis()).unwrap_or(i64::MAX),
+    }
+}
+
+fn take_outcome(row: &mut endpoint::Model, one: &Outcome, patience: Duration, now: Timestamp) {
+    if one.ending.succeeded() {
+        row.failing_since = None;
+        row.last_failed_at = None;
+        return;
+    }
+    // One failure long ago and one today are no days of failing: the count starts anew after a silence.
+    let silent = |last: &chrono::DateTime<chrono::Utc>| now.since((*last).into()) >= patience;
+    if row.last_failed_at.as_ref().is_some_and(silent) {
+        row.failing_since = None;
+    }
+    row.last_failed_at = Some(one.at.utc());
+    let since = *row.failing_since.get_or_insert(one.at.utc());
+    let cause = if one.ending.status == Some(410) {
+        "gone"
+    } else if now.since(since.into()) >= patience {
+        "failing"
+    } else {
+        return;
+    };
+    if row.enabled {
+        row.enabled = false;
+        row.disabled_cause = Some(cause.to_owned());
+        row.disabled_at = Some(now.utc());
+    }
+}

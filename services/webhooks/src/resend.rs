@@ -1,0 +1,261 @@
+//! Sending at a tenant's wish: a test, one delivery again, a range of the feed again.
+
+use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use warikan_http::{Answer, Idempotency};
+use warikan_messaging::begin_write;
+use warikan_types::{Id, TenantScope, Timestamp};
+
+use crate::{
+    Webhooks,
+    catalogue::{EndpointTestedData, EventData, EventType},
+    endpoint,
+    entity::{attempt, delivery, endpoint as row},
+    error::WebhooksError,
+    ids::{DeliveryId, EndpointId, EventId},
+    store::{deliveries, endpoints, feed},
+};
+
+/// Events one replay may cover.
+const REPLAY_LIMIT: usize = 10_000;
+/// Events handled per statement.
+const CHUNK: u64 = 500;
+
+/// One attempt to deliver.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AttemptView {
+    /// From 1. A number that is missing belongs to an attempt whose outcome the platform did not live to see.
+    number: i32,
+    at: Timestamp,
+    /// The endpoint's HTTP status; `null` where no answer came.
+    status: Option<i32>,
+    /// Why no answer came: `timeout`, `connection_failed`, `protocol_error`, `address_refused`, `url_refused`,
+    /// `secret_unreadable`.
+    error: Option<String>,
+    duration_ms: i64,
+}
+
+/// One event on its way to one endpoint.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryView {
+    pub id: DeliveryId,
+    endpoint_id: EndpointId,
+    event_id: EventId,
+    #[serde(rename = "type")]
+    event_type: String,
+    /// `pending`, `delivered` or `failed`.
+    state: String,
+    /// `null` unless pending.
+    next_attempt_at: Option<Timestamp>,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    attempts: Vec<AttemptView>,
+}
+
+impl DeliveryView {
+    pub(crate) fn of(row: &delivery::Model, attempts: &[attempt::Model]) -> Self {
+        Self {
+            id: Id::from_uuid(row.id),
+            endpoint_id: Id::from_uuid(row.endpoint),
+            event_id: Id::from_uuid(row.event),
+            event_type: row.event_type.clone(),
+            next_attempt_at: (row.state == deliveries::PENDING).then(|| row.next_attempt_at.into()),
+            state: row.state.clone(),
+            created_at: row.created_at.into(),
+            finished_at: row.finished_at.map(Into::into),
+            attempts: attempts
+                .iter()
+                .filter(|attempt| attempt.delivery == row.id)
+                .map(|attempt| AttemptView {
+                    number: attempt.number,
+                    at: attempt.at.into(),
+                    status: attempt.status,
+                    error: attempt.error.clone(),
+                    duration_ms: attempt.duration_ms,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A range of the feed, by when its events became true.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplayRequest {
+    /// From this moment on.
+    since: Timestamp,
+    /// Up to, not including.
+    until: Timestamp,
+    /// Only count.
+    #[serde(default)]
+    preview: bool,
+}
+
+/// What a replay covers.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Replayed {
+    /// Events of the endpoint's types in the range.
+    count: usize,
+    /// `true` where they were only counted.
+    preview: bool,
+}
+
+impl Webhooks {
+    /// Appends an `endpoint.tested` event and sends it to this endpoint alone.
+    pub(crate) async fn test_endpoint(
+        &self,
+        scope: TenantScope,
+        id: EndpointId,
+        once: &Idempotency,
+    ) -> Result<Answer, WebhooksError> {
+        let now = self.now();
+        let txn = begin_write(&self.0.db).await?;
+        let row = find_enabled(scope, &txn, id).await?;
+        if let Some(answer) = once.claim(&txn, now).await? {
+            txn.rollback().await?;
+            return Ok(answer);
+        }
+        let data = EventData::EndpointTested(EndpointTestedData { endpoint_id: id });
+        let event = self.0.platform.entropy.id(now);
+        let event = self.append(scope, &txn, event, now, &data).await?;
+        let made = self.enqueue(scope, &txn, &event, &[row.id]).await?;
+        let views: Vec<_> = made.iter().map(|row| DeliveryView::of(row, &[])).collect();
+        let answer = Answer::json(202, &views.first());
+        once.keep(&txn, &answer).await?;
+        txn.commit().await?;
+        self.0.grown.notify_waiters();
+        self.0.due.notify_one();
+        Ok(answer)
+    }
+
+    /// Makes a delivery due again, with the ladder from its start.
+    pub(crate) async fn resend(
+        &self,
+        scope: TenantScope,
+        id: DeliveryId,
+        once: &Idempotency,
+    ) -> Result<Answer, WebhooksError> {
+        let now = self.now();
+        let txn = begin_write(&self.0.db).await?;
+        let found = deliveries::find(scope, &txn, id).await?;
+        let row = found.ok_or(WebhooksError::NotFound)?;
+        find_enabled(scope, &txn, Id::from_uuid(row.endpoint)).await?;
+        if let Some(answer) = once.claim(&txn, now).await? {
+            txn.rollback().await?;
+            return Ok(answer);
+        }
+        deliveries::reopen(scope, &txn, row.endpoint, &[row.event], now).await?;
+        let row = deliveries::find(scope, &txn, id)
+            .await?
+            .ok_or(WebhooksError::NotFound)?;
+        let attempts = deliveries::attempts(&txn, std::slice::from_ref(&row)).await?;
+        let answer = Answer::json(202, &DeliveryView::of(&row, &attempts));
+        once.keep(&txn, &answer).await?;
+        txn.commit().await?;
+        self.0.due.notify_one();
+        Ok(answer)
+    }
+
+    /// Sends the endpoint everything of a range, whether it had it before or not, or only counts it.
+    pub(crate) async fn replay(
+        &self,
+        scope: TenantScope,
+        id: EndpointId,
+        request: &ReplayRequest,
+        once: &Idempotency,
+    ) -> Result<Answer, WebhooksError> {
+        if request.since >= request.until {
+            return Err(range_refused("must be before until".to_owned()));
+        }
+        let now = self.now();
+        let txn = begin_write(&self.0.db).await?;
+        let row = if request.preview {
+            endpoints::find(scope, &txn, id)
+                .await?
+                .ok_or(WebhooksError::NotFound)?
+        } else {
+            find_enabled(scope, &txn, id).await?
+        };
+        if let Some(answer) = once.claim(&txn, now).await? {
+            txn.rollback().await?;
+            return Ok(answer);
+        }
+        let events = wanted(scope, &txn, &row, (request.since, request.until)).await?;
+        if !request.preview {
+            let missing = events
+                .iter()
+                .map(|(event, kind)| self.new_delivery(scope, row.id, *event, kind, now))
+                .collect();
+            deliveries::insert(&txn, missing).await?;
+            let ids: Vec<Uuid> = events.iter().map(|(event, _)| *event).collect();
+            for chunk in ids.chunks(CHUNK as usize) {
+                deliveries::reopen(scope, &txn, row.id, chunk, now).await?;
+            }
+        }
+        let answer = Answer::json(
+            202,
+            &Replayed {
+                count: events.len(),
+                preview: request.preview,
+            },
+        );
+        once.keep(&txn, &answer).await?;
+        txn.commit().await?;
+        self.0.due.notify_one();
+        Ok(answer)
+    }
+}
+
+async fn find_enabled(
+    scope: TenantScope,
+    txn: &DatabaseTransaction,
+    id: EndpointId,
+) -> Result<row::Model, WebhooksError> {
+    let row = endpoints::find(scope, txn, id)
+        .await?
+        .ok_or(WebhooksError::NotFound)?;
+    if row.enabled {
+        Ok(row)
+    } else {
+        Err(WebhooksError::Disabled)
+    }
+}
+
+fn range_refused(detail: String) -> WebhooksError {
+    WebhooksError::Field {
+        field: "/since",
+        code: "invalid_range",
+        detail,
+    }
+}
+
+/// The events in a range that the endpoint asked for. Tests of endpoints are not replayed: each was for one endpoint.
+async fn wanted(
+    scope: TenantScope,
+    txn: &DatabaseTransaction,
+    endpoint: &row::Model,
+    range: (Timestamp, Timestamp),
+) -> Result<Vec<(Uuid, String)>, WebhooksError> {
+    let mut wanted = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = feed::in_time(scope, txn, range, after, CHUNK).await?;
+        let Some((_, _, last)) = rows.last() else {
+            return Ok(wanted);
+        };
+        after = *last;
+        wanted.extend(rows.into_iter().filter_map(|(id, kind, _)| {
+            EventType::from_word(&kind)
+                .filter(|one| *one != EventType::EndpointTested)
+                .filter(|one| endpoint::wants(endpoint, *one))
+                .map(|_| (id, kind))
+        }));
+        if wanted.len() > REPLAY_LIMIT {
+            return Err(range_refused(format!(
+                "the range holds more than {REPLAY_LIMIT} events; replay it in parts"
+            )));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What the dispatcher asks: work across all tenants.
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, OnConflict},
+};
+use uuid::Uuid;
+use warikan_types::Timestamp;
+
+use super::deliveries::{DELIVERED, PENDING};
+use crate::entity::{attempt, delivery, endpoint, event};
+
+type Lease = Option<chrono::DateTime<chrono::Utc>>;
+
+fn claimable(now: Timestamp) -> Condition {
+    Condition::all()
+        .add(delivery::Column::State.eq(PENDING))
+        .add(delivery::Column::NextAttemptAt.lte(now.utc()))
+        .add(
+            Condition::any()
+                .add(delivery::Column::LeaseUntil.is_null())
+                .add(delivery::Column::LeaseUntil.lt(now.utc())),
+        )
+}
+
+/// Enabled endpoints with at least one delivery to be sent now.
+pub(crate) async fn endpoints_with_work<C: ConnectionTrait>(
+    db: &C,
+    now: Timestamp,
+) -> Result<Vec<endpoint::Model>, DbErr> {
+    let work = delivery::Entity::find()
+        .select_only()
+        .column(delivery::Column::Id)
+        .filter(sea_orm::ExprTrait::equals(
+            Expr::col((delivery::Entity, delivery::Column::Endpoint)),
+            (endpoint::Entity, endpoint::Column::Id),
+        ))
+        .filter(claimable(now))
+        .into_query();
+    endpoint::Entity::find()
+        .filter(endpoint::Column::Enabled.eq(true))
+        .filter(Expr::exists(work))
+        .order_by_asc(endpoint::Column::Id)
+        .all(db)
+        .await
+}
+
+/// Leases up to `limit` due deliveries of an endpoint and counts the attempt that is about to begin. The condition stands
+/// twice: where two processes chose the same rows, the second finds them leased and takes none.
+pub(crate) async fn claim(
+    txn: &DatabaseTransaction,
+    endpoint: Uuid,
+    limit: u64,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Vec<delivery::Model>, DbErr> {
+    let due = delivery::Entity::find()
+        .select_only()
+        .column(delivery::Column::Id)
+        .filter(delivery::Column::Endpoint.eq(endpoint))
+        .filter(claimable(now))
+        .order_by_asc(delivery::Column::NextAttemptAt)
+        .order_by_asc(delivery::Column::Id)
+        .limit(limit)
+        .into_query();
+    delivery::Entity::update_many()
+        .col_expr(
+            delivery::Column::LeaseUntil,
+            Expr::value(Some(lease_until.utc())),
+        )
+        .col_expr(
+            delivery::Column::Attempts,
+            sea_orm::ExprTrait::add(Expr::col(delivery::Column::Attempts), 1),
+        )
+        .filter(delivery::Column::Id.in_subquery(due))
+        .filter(claimable(now))
+        .exec_with_returning(txn)
+        .await
+}
+
+/// The events with these ids.
+pub(crate) async fn events<C: ConnectionTrait>(
+    db: &C,
+    ids: Vec<Uuid>,
+) -> Result<Vec<event::Model>, DbErr> {
+    by_ids(event::Entity::find(), event::Column::Id, ids)
+        .all(db)
+        .await
+}
+
+/// The deliveries with these ids.
+pub(crate) async fn deliveries<C: ConnectionTrait>(
+    db: &C,
+    ids: Vec<Uuid>,
+) -> Result<Vec<delivery::Model>, DbErr> {
+    by_ids(delivery::Entity::find(), delivery::Column::Id, ids)
+        .all(db)
+        .await
+}
+
+/// The endpoints with these ids.
+pub(crate) async fn endpoints<C: ConnectionTrait>(
+    db: &C,
+    ids: Vec<Uuid>,
+) -> Result<Vec<endpoint::Model>, DbErr> {
+    by_ids(endpoint::Entity::find(), endpoint::Column::Id, ids)
+        .all(db)
+        .await
+}
+
+fn by_ids<E: EntityTrait>(query: Select<E>, column: E::Column, ids: Vec<Uuid>) -> Select<E> {
+    query.filter(column.is_in(ids))
+}
+
+/// Writes attempts down. One that is already there is the same attempt.
+pub(crate) async fn record_attempts(
+    txn: &DatabaseTransaction,
+    rows: Vec<attempt::Model>,
+) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    attempt::Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(txn)
+        .await?;
+    Ok(())
+}
+
+/// Marks deliveries as arrived.
+pub(crate) async fn mark_delivered(
+    txn: &DatabaseTransaction,
+    ids: Vec<Uuid>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    delivery::Entity::update_many()
+        .col_expr(delivery::Column::State, Expr::value(DELIVERED))
+        .col_expr(delivery::Column::LeaseUntil, Expr::value(Lease::None))
+        .col_expr(delivery::Column::FinishedAt, Expr::value(Some(now.utc())))
+        .filter(delivery::Column::Id.is_in(ids))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Writes down what follows from a failed attempt: the next one, or the end.
+pub(crate) async fn mark_unsuccessful(
+    txn: &DatabaseTransaction,
+    id: Uuid,
+    state: &'static str,
+    next_attempt_at: Timestamp,
+    finished_at: Option<Timestamp>,
+) -> Result<(), DbErr> {
+    delivery::Entity::update(delivery::ActiveModel {
+        id: Set(id),
+        state: Set(state.to_owned()),
+        next_attempt_at: Set(next_attempt_at.utc()),
+        lease_until: Set(None),
+        finished_at: Set(finished_at.map(Timestamp::utc)),
+        ..sea_orm::ActiveModelTrait::default()
+    })
+    .exec(txn)
+    .await?;
+    Ok(())
+}
+
+/// Writes the dispatcher's view of an endpoint's health back, and nothing else of the row.
+pub(crate) async fn set_health(
+    txn: &DatabaseTransaction,
+    row: &endpoint::Model,
+) -> Result<(), DbErr> {
+    endpoint::Entity::update(endpoint::ActiveModel {
+        id: Set(row.id),
+        enabled: Set(row.enabled),
+        disabled_cause: Set(row.disabled_cause.clone()),
+        disabled_at: Set(row.disabled_at),
+        failing_since: Set(row.failing_since),
+        last_failed_at: Set(row.last_failed_at),
+        ..sea_orm::ActiveModelTrait::default()
+    })
+    .exec(txn)
+    .await?;
+    Ok(())
+}
