@@ -1,4 +1,4 @@
-//! Deliveries: signatures, retries, rotation, endings, and sending again.
+//! Deliveries: signatures, retries, rotation, and a death on the way.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
@@ -6,17 +6,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Scene, config, expected_signature};
-use reqwest::Method;
+use common::{Scene, expected_signature};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
-use warikan_contracts::{
-    Envelope,
-    facts::{TenantChanged, TenantState},
-};
-use warikan_testkit::{App, Received, WebhookSink};
-use warikan_types::RevocationReason;
-use warikan_webhooks::Config;
+use warikan_testkit::{Received, WebhookSink};
 
 fn ids(received: &[Received]) -> Vec<&str> {
     received
@@ -157,47 +150,6 @@ async fn f066_after_the_last_retry_the_delivery_has_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f066_gone_disables_the_endpoint_and_the_feed_says_so() {
-    let scene = Scene::new().await;
-    let (gone, healthy) = (WebhookSink::start().await, WebhookSink::start().await);
-    let (tenant, token) = scene.tenant();
-    let endpoint = scene.endpoint(&token, &gone.url).await;
-    scene.endpoint(&token, &healthy.url).await;
-    gone.answer(&[410]);
-    scene.happen(tenant, 1).await;
-    scene.deliver().await;
-    let read = scene.app.get(&path(&endpoint, ""), &token).await;
-    let read = read.expect(200);
-    assert_eq!(
-        (&read["enabled"], &read["disabled"]["cause"]),
-        (&false.into(), &"gone".into())
-    );
-
-    scene.app.settle().await;
-    scene.deliver().await;
-    let feed = scene.feed(&token, "?types=endpoint.disabled").await;
-    let told = &feed["data"][0];
-    assert_eq!(told["sequence"], 2);
-    assert_eq!(
-        told["data"],
-        json!({ "endpoint_id": endpoint["id"], "cause": "gone" })
-    );
-    assert_eq!(
-        healthy.received().len(),
-        2,
-        "the other endpoint hears of it"
-    );
-    scene.happen(tenant, 1).await;
-    scene.deliver().await;
-    assert_eq!(gone.received().len(), 1, "and this one nothing more");
-    let test = scene
-        .app
-        .post(&path(&endpoint, "/test"), &token, &json!({}))
-        .await;
-    test.expect_problem(409, "conflict");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f065_both_secrets_sign_for_a_day_then_only_the_new_one() {
     let scene = Scene::new().await;
     let sink = WebhookSink::start().await;
@@ -283,204 +235,4 @@ async fn f068_a_death_between_the_answer_and_the_record_sends_again_with_the_sam
         delivery["attempts"][0]["number"], 2,
         "the lost attempt leaves its number free"
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f070_five_days_of_failing_disable_and_everything_can_be_replayed() {
-    let scene = Scene::with(Config {
-        retry_seconds: Vec::new(),
-        ..config()
-    })
-    .await;
-    let sink = WebhookSink::start().await;
-    let (tenant, token) = scene.tenant();
-    let endpoint = scene.endpoint(&token, &sink.url).await;
-    sink.answer(&[500; 6]);
-    let mut told = Vec::new();
-    for day in 0..6 {
-        told.extend(scene.happen(tenant, 1).await);
-        scene.deliver().await;
-        let token = scene.token(tenant);
-        let read = scene.app.get(&path(&endpoint, ""), &token).await;
-        let read = read.expect(200);
-        assert_eq!(read["failing_since"], "2026-11-21T00:00:00Z");
-        assert_eq!(read["enabled"], day < 5, "day {day}");
-        scene.later(86_400);
-    }
-    let token = scene.token(tenant);
-    told.extend(scene.happen(tenant, 1).await);
-    scene.app.settle().await;
-    scene.deliver().await;
-    assert_eq!(
-        sink.received().len(),
-        6,
-        "the event of the seventh day is not sent"
-    );
-    let feed = scene.feed(&token, "").await;
-    let kinds: Vec<&str> = feed["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["type"].as_str().unwrap())
-        .collect();
-    assert_eq!(kinds.len(), 8, "but in the feed");
-    assert_eq!(kinds[7], "endpoint.disabled");
-    assert_eq!(feed["data"][7]["data"]["cause"], "failing");
-
-    let range = |preview: bool| {
-        let (since, until) = ("2026-11-21T00:00:00Z", "2026-12-01T00:00:00Z");
-        json!({ "since": since, "until": until, "preview": preview })
-    };
-    let replay = path(&endpoint, "/replay");
-    scene
-        .app
-        .post(&replay, &token, &range(false))
-        .await
-        .expect_problem(409, "conflict");
-    let request = scene.app.request(Method::PATCH, &path(&endpoint, ""));
-    let body = json!({ "enabled": true, "types": ["verification.completed"] });
-    let resumed = App::read(request.bearer_auth(&token).json(&body)).await;
-    assert_eq!(resumed.expect(200)["failing_since"], Value::Null);
-    let counted = scene.app.post(&replay, &token, &range(true)).await;
-    assert_eq!(counted.expect(202), &json!({ "count": 7, "preview": true }));
-    scene.deliver().await;
-    assert_eq!(sink.received().len(), 6, "a preview sends nothing");
-    let replayed = scene.app.post(&replay, &token, &range(false)).await;
-    assert_eq!(
-        replayed.expect(202),
-        &json!({ "count": 7, "preview": false })
-    );
-    scene.deliver().await;
-    let received = sink.received();
-    let mut arrived = ids(&received[6..]);
-    arrived.sort_unstable();
-    told.sort_unstable();
-    assert_eq!(arrived, told);
-    let all = scene.deliveries(&token, &endpoint).await;
-    assert!(all.iter().all(|one| one["state"] == "delivered"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn endpoints_get_the_types_they_asked_for_and_only_their_own_tenants() {
-    let scene = Scene::new().await;
-    let (sink_a, sink_b) = (WebhookSink::start().await, WebhookSink::start().await);
-    let (a, token_a) = scene.tenant();
-    let (b, token_b) = scene.tenant();
-    let body = json!({ "url": sink_a.url, "types": ["certificate.revoked"] });
-    scene
-        .app
-        .post("/v1/webhook-endpoints", &token_a, &body)
-        .await
-        .expect(201);
-    scene.endpoint(&token_b, &sink_b.url).await;
-    scene.happen(a, 2).await;
-    let revocation = scene.revocation(a, RevocationReason::KeyCompromise);
-    scene.publish(&revocation).await;
-    let of_b = scene.happen(b, 1).await;
-    scene.deliver().await;
-    assert_eq!(ids(&sink_a.received()), [revocation.id.to_string()]);
-    assert_eq!(ids(&sink_b.received()), of_b);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_test_goes_to_one_endpoint_and_stands_in_the_feed() {
-    let scene = Scene::new().await;
-    let (sink, other) = (WebhookSink::start().await, WebhookSink::start().await);
-    let (_, token) = scene.tenant();
-    let body = json!({ "url": sink.url, "types": ["certificate.revoked"] });
-    let endpoint = scene.app.post("/v1/webhook-endpoints", &token, &body).await;
-    let endpoint = endpoint.expect(201).clone();
-    scene.endpoint(&token, &other.url).await;
-    let test = || {
-        let request = scene.app.request(Method::POST, &path(&endpoint, "/test"));
-        App::read(request.header("Idempotency-Key", "t").bearer_auth(&token))
-    };
-    let tested = test().await;
-    assert_eq!(
-        test().await.expect(202),
-        tested.expect(202),
-        "a repeated request tests once"
-    );
-    scene.deliver().await;
-    let feed = scene.feed(&token, "").await;
-    assert_eq!(feed["data"].as_array().unwrap().len(), 1);
-    assert_eq!(feed["data"][0]["type"], "endpoint.tested");
-    assert_eq!(feed["data"][0]["id"], tested.json["event_id"]);
-    assert_eq!(
-        ids(&sink.received()),
-        [tested.json["event_id"].as_str().unwrap()]
-    );
-    assert!(other.received().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paused_endpoint_gets_nothing_and_a_deleted_one_leaves_nothing() {
-    let scene = Scene::new().await;
-    let sink = WebhookSink::start().await;
-    let (tenant, token) = scene.tenant();
-    let endpoint = scene.endpoint(&token, &sink.url).await;
-    let waiting = scene.happen(tenant, 1).await;
-    let switch = |enabled: bool| {
-        let request = scene.app.request(Method::PATCH, &path(&endpoint, ""));
-        App::read(
-            request
-                .bearer_auth(&token)
-                .json(&json!({ "enabled": enabled })),
-        )
-    };
-    switch(false).await.expect(200);
-    scene.happen(tenant, 1).await;
-    scene.deliver().await;
-    assert!(sink.received().is_empty());
-    switch(true).await.expect(200);
-    scene.deliver().await;
-    assert_eq!(ids(&sink.received()), waiting, "what was waiting goes out");
-
-    sink.answer(&[500]);
-    scene.happen(tenant, 1).await;
-    scene.deliver().await;
-    assert_eq!(
-        scene.app.delete(&path(&endpoint, ""), &token).await.status,
-        204
-    );
-    scene.later(1_000);
-    scene.deliver().await;
-    assert_eq!(sink.received().len(), 2);
-    let token = scene.token(tenant);
-    assert_eq!(
-        scene.feed(&token, "").await["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        3
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_closed_tenant_is_sent_nothing() {
-    let scene = Scene::new().await;
-    let sink = WebhookSink::start().await;
-    let (tenant, token) = scene.tenant();
-    let (_, other) = scene.tenant();
-    let endpoint = scene.endpoint(&token, &sink.url).await;
-    let untouched = scene.endpoint(&other, &sink.url).await;
-    scene.happen(tenant, 1).await;
-    let fact = TenantChanged {
-        tenant: tenant.tenant(),
-        name: "株式会社".to_owned(),
-        plan: "standard".to_owned(),
-        state: TenantState::Closed,
-        revision: 9,
-    };
-    let (entropy, now) = (&scene.house.platform.entropy, scene.house.clock().now());
-    let aggregate = fact.tenant.to_string();
-    scene
-        .publish(&Envelope::of(entropy.id(now), None, now, aggregate, &fact))
-        .await;
-    scene.deliver().await;
-    assert!(sink.received().is_empty());
-    let read = scene.app.get(&path(&endpoint, ""), &token).await;
-    assert_eq!(read.expect(200)["disabled"]["cause"], "tenant_closed");
-    let read = scene.app.get(&path(&untouched, ""), &other).await;
-    assert_eq!(read.expect(200)["enabled"], true);
 }
