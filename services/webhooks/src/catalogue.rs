@@ -16,6 +16,7 @@ use warikan_types::{
 };
 
 use crate::ids::{EndpointId, EventId, InvoiceId, SubjectId, VerificationId, WatchId};
+use crate::meaning;
 
 /// The type of a public event: `noun.verb_past`.
 #[derive(
@@ -87,8 +88,10 @@ pub(crate) struct CertificateRevokedData {
     subject_id: Option<SubjectId>,
     kind: CertificateKind,
     reason: RevocationReason,
-    meaning: Meaning,
-    recommended_action: RecommendedAction,
+    /// What the reason says at J-LIS, for people; `reason` is the word for programs. The same sentence as in the watch.
+    meaning: &'static str,
+    /// What to do about the customer, for people.
+    recommended_action: &'static str,
     /// When, as the issuer says.
     revoked_at: Timestamp,
     /// thisUpdate (RFC 5280 5.1.2.4) of the list that said so.
@@ -163,15 +166,14 @@ pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
         }
         CertificateRevoked::TYPE => {
             let fact: CertificateRevoked = envelope.read()?;
-            let (meaning, recommended_action) = read_reason(fact.reason);
             EventData::CertificateRevoked(CertificateRevokedData {
                 watch_id: fact.watch,
                 certificate_handle: fact.handle,
                 subject_id: fact.subject,
                 kind: fact.kind,
                 reason: fact.reason,
-                meaning,
-                recommended_action,
+                meaning: meaning::meaning(fact.reason),
+                recommended_action: meaning::recommended_action(fact.reason),
                 revoked_at: fact.revoked_at,
                 this_update: fact.this_update,
                 source_version: fact.source_version,
@@ -193,64 +195,6 @@ pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
             })
         }
     })
-}
-
-/// What a CRLReason (RFC 5280 5.3.1) means at J-LIS, which is not always what its name says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Meaning {
-    /// The card was discarded before it was handed over.
-    DiscardedBeforeDelivery,
-    /// The holder lost the card, or its key is compromised.
-    HolderKeyCompromised,
-    /// The authority's own key is compromised.
-    AuthorityKeyCompromised,
-    /// Name, address, birth date or sex changed.
-    AttributesChanged,
-    /// A newer certificate took its place.
-    Renewed,
-    /// The holder no longer wants it. Not to be read as a death.
-    NoLongerNeeded,
-    /// Held for a time; J-LIS never lifts a hold.
-    HeldForGood,
-    /// A reason that J-LIS does not publish a meaning for.
-    Undocumented,
-}
-
-/// What a tenant should do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RecommendedAction {
-    /// Nothing was ever signed with it rightly.
-    TreatAsNeverValid,
-    /// Suspend the customer's account and verify the person again.
-    SuspendAndVerifyAgain,
-    /// The operator handles it for everyone and will tell.
-    AwaitOperator,
-    /// Ask the customer for the new attributes.
-    AskForNewAttributes,
-    /// Follow the link from the old certificate to the new; leave the customer alone.
-    FollowRenewal,
-    /// Ask the customer for another method.
-    AskForAnotherMethod,
-    /// The certificate is of no use any more.
-    TreatAsRevoked,
-}
-
-const fn read_reason(reason: RevocationReason) -> (Meaning, RecommendedAction) {
-    use {Meaning as M, RecommendedAction as A};
-    match reason {
-        RevocationReason::Unspecified => (M::DiscardedBeforeDelivery, A::TreatAsNeverValid),
-        RevocationReason::KeyCompromise => (M::HolderKeyCompromised, A::SuspendAndVerifyAgain),
-        RevocationReason::CaCompromise => (M::AuthorityKeyCompromised, A::AwaitOperator),
-        RevocationReason::AffiliationChanged => (M::AttributesChanged, A::AskForNewAttributes),
-        RevocationReason::Superseded => (M::Renewed, A::FollowRenewal),
-        RevocationReason::CessationOfOperation => (M::NoLongerNeeded, A::AskForAnotherMethod),
-        RevocationReason::CertificateHold => (M::HeldForGood, A::TreatAsRevoked),
-        RevocationReason::PrivilegeWithdrawn | RevocationReason::AaCompromise => {
-            (M::Undocumented, A::TreatAsRevoked)
-        }
-    }
 }
 
 /// What is posted to an endpoint, and stored: the three members that Standard Webhooks recommends, and what a consumer needs

@@ -26,6 +26,7 @@ mod entity;
 mod error;
 mod ids;
 mod manage_endpoints;
+mod meaning;
 mod migrations;
 mod read_feed;
 mod record;

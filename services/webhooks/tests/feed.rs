@@ -215,8 +215,14 @@ async fn f071_public_data_is_thin() {
     let expected: BTreeSet<String> = set(&["invoice_id", "period", "total"]);
     assert_eq!(keys(2), expected);
     let revoked = &feed["data"][1]["data"];
-    assert_eq!(revoked["meaning"], "attributes_changed");
-    assert_eq!(revoked["recommended_action"], "ask_for_new_attributes");
+    assert_eq!(
+        revoked["meaning"],
+        "Name, address, date of birth or sex has changed."
+    );
+    assert_eq!(
+        revoked["recommended_action"],
+        "Ask the customer for the new attributes."
+    );
     // What the fact on the bus knows and the tenant must not read.
     let text = feed.to_string();
     for secret in ["2f3e4d5c", "issuer", "serial", "黒桐", "4711", "client"] {
