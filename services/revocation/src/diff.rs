@@ -1,6 +1,6 @@
 //! What changed between two lists: a pure function over sorted tables.
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::cmp::Ordering;
 
 use warikan_types::{RevocationReason, Serial, Timestamp};
 
@@ -72,32 +72,30 @@ pub(crate) fn diff(old: &Entries, new: &Entries) -> Delta {
     }
 }
 
-/// Applies a delta. With what [`diff`] found this gives `new` back: a replica needs the deltas only.
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the inverse that defines what a delta means")
-)]
-pub(crate) fn apply(old: &Entries, delta: &Delta) -> Entries {
-    let left: BTreeSet<&Serial> = delta
-        .vanished
-        .iter()
-        .chain(&delta.changed)
-        .map(|row| &row.0)
-        .collect();
-    let kept = old.0.iter().filter(|row| !left.contains(&row.0));
-    Entries::new(
-        kept.chain(&delta.added)
-            .chain(&delta.changed)
-            .cloned()
-            .collect(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    /// What a delta means: applied to the old table it gives the new one.
+    fn apply(old: &Entries, delta: &Delta) -> Entries {
+        let left: BTreeSet<&Serial> = delta
+            .vanished
+            .iter()
+            .chain(&delta.changed)
+            .map(|row| &row.0)
+            .collect();
+        let kept = old.0.iter().filter(|row| !left.contains(&row.0));
+        Entries::new(
+            kept.chain(&delta.added)
+                .chain(&delta.changed)
+                .cloned()
+                .collect(),
+        )
+    }
 
     fn entries() -> impl Strategy<Value = Entries> {
         let reason = prop::sample::select(vec![0_u8, 1, 3, 4, 5, 6]);

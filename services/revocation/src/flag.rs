@@ -92,14 +92,16 @@ impl Revocation {
         list: &crl_partition::Model,
         newly: &[revoked_entry::Model],
     ) -> Result<(usize, u64), Error> {
-        let now = self.0.platform.clock().now();
-        let txn = begin_write(&self.0.db).await?;
-        let serials = newly.iter().map(|entry| entry.serial.clone());
-        let found = watches::unflagged(&txn, &list.environment, &list.issuer, serials).await?;
-        if found.is_empty() {
-            txn.rollback().await?;
+        let serials = || newly.iter().map(|entry| entry.serial.clone());
+        let (environment, issuer) = (&list.environment, &list.issuer);
+        // Nearly no serial of a new list is watched: asking first spares the lock.
+        let ahead = watches::unflagged(&self.0.db, environment, issuer, serials()).await?;
+        if ahead.is_empty() {
             return Ok((0, 0));
         }
+        let now = self.0.platform.clock().now();
+        let txn = begin_write(&self.0.db).await?;
+        let found = watches::unflagged(&txn, environment, issuer, serials()).await?;
         let by_serial: HashMap<&[u8], &revoked_entry::Model> = newly
             .iter()
             .map(|entry| (entry.serial.as_slice(), entry))

@@ -270,13 +270,19 @@ mod tests {
         let here = Environment::Sandbox;
         let ask = || store.by_list(here, &five, Some(CrlPartition([9; 32])));
         assert_eq!(ask(), None);
-        store.swap_in(key(here, 1, Some(8)), list(50, &[five.serial.clone()]));
+        store.swap_in(
+            key(here, 1, Some(8)),
+            list(50, std::slice::from_ref(&five.serial)),
+        );
         assert_eq!(ask(), None, "another partition covers it not");
         store.swap_in(key(here, 1, None), list(10, &[]));
         assert_eq!(ask().unwrap().this_update, at(10), "the undivided list");
         store.swap_in(key(here, 1, Some(9)), list(20, &[]));
         assert_eq!(ask().unwrap().this_update, at(20));
-        store.swap_in(key(here, 1, None), list(15, &[five.serial.clone()]));
+        store.swap_in(
+            key(here, 1, None),
+            list(15, std::slice::from_ref(&five.serial)),
+        );
         assert!(matches!(ask().unwrap().state, KnownState::Revoked { .. }));
     }
 }
