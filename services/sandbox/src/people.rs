@@ -60,12 +60,7 @@ impl Wanted {
         rng: &mut dyn rand_core::RngCore,
     ) -> Result<Person, Error> {
         let known = state.simulator.municipalities();
-        // Where no list is published no one lives unless asked to.
-        let inhabited: Vec<Municipality> = known
-            .iter()
-            .filter(|one| **one != named::unpublished())
-            .cloned()
-            .collect();
+        let inhabited = inhabited(state);
         let mut person = Person::synthetic(rng, &inhabited, state.now.utc());
         if let (Some(reason), None) = (self.named, &self.name)
             && let Some((name, _)) = named::making_of(reason)
@@ -225,9 +220,13 @@ impl Sandbox {
         let real = self.inner.on.clock().now();
         let work = move |state: &mut State| {
             let now = state.now.utc();
-            let numbers = state
-                .simulator
-                .issue_population(size, &mut rng, &mut keys, now)?;
+            let numbers = state.simulator.issue_population_in(
+                &inhabited(state),
+                size,
+                &mut rng,
+                &mut keys,
+                now,
+            )?;
             let mut persons = Vec::with_capacity(size);
             for number in numbers {
                 let holder = state.admit(number, None, false, real);
@@ -284,4 +283,15 @@ impl Sandbox {
             .ok_or(Error::Damaged("certificate"))?;
         Ok((certificate.to_vec(), signature))
     }
+}
+
+/// Where people live: nobody lives where no list is published, unless asked to.
+fn inhabited(state: &State) -> Vec<Municipality> {
+    let unpublished = named::unpublished();
+    let known = state.simulator.municipalities();
+    known
+        .iter()
+        .filter(|one| **one != unpublished)
+        .cloned()
+        .collect()
 }

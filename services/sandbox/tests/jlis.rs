@@ -129,7 +129,7 @@ async fn the_index_names_every_list_and_no_other() {
         "one municipality's lists are never published"
     );
     for list in lists {
-        let reply = get(&app, list["path"].as_str().unwrap()).await;
+        let reply = get(&app, list["url"].as_str().unwrap()).await;
         assert_eq!(
             (reply.status.as_u16(), reply.body.len() as u64),
             (200, list["size"].as_u64().unwrap())
@@ -232,13 +232,14 @@ async fn f042_f044_f045_faults_are_served_until_cleared() {
         .expect(200);
     let swapped = get(&app, KIYOSE).await.body;
     let index = get(&app, "/jlis/crl/index.json").await.expect(200).clone();
-    let other =
-        index["lists"].as_array().unwrap().iter().find(|one| {
-            one["ca"] == "signature" && one["generation"] == 2 && one["path"] != KIYOSE
-        });
+    let other = index["lists"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["ca"] == "signature" && one["generation"] == 2 && one["url"] != KIYOSE);
     assert_eq!(
         swapped,
-        get(&app, other.unwrap()["path"].as_str().unwrap())
+        get(&app, other.unwrap()["url"].as_str().unwrap())
             .await
             .body
     );

@@ -101,14 +101,30 @@ impl Person {
 }
 
 impl Simulator {
-    /// Enrolls many synthetic persons with a signature certificate each and no authentication certificate. Four keys
-    /// go round among all their cards, because making a key for each would take minutes; names, serial numbers and
-    /// certificates are everyone's own.
+    /// Enrolls many synthetic persons, all over the known municipalities: [`Simulator::issue_population_in`].
     ///
     /// # Errors
     /// As [`Simulator::enroll`].
     pub fn issue_population(
         &mut self,
+        size: usize,
+        rng: &mut dyn RngCore,
+        keys: &mut KeySource,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<PersonId>, SimulatorError> {
+        let municipalities = self.municipalities.clone();
+        self.issue_population_in(&municipalities, size, rng, keys, at)
+    }
+
+    /// Enrolls many synthetic persons of these municipalities with a signature certificate each and no authentication
+    /// certificate. Four keys go round among all their cards, because making a key for each would take minutes;
+    /// names, serial numbers and certificates are everyone's own.
+    ///
+    /// # Errors
+    /// As [`Simulator::enroll`].
+    pub fn issue_population_in(
+        &mut self,
+        municipalities: &[Municipality],
         size: usize,
         rng: &mut dyn RngCore,
         keys: &mut KeySource,
@@ -121,13 +137,12 @@ impl Simulator {
         let shared: Vec<Arc<SigningKey>> = (0..SHARED_KEYS.min(size))
             .map(|_| self.draw_key(keys))
             .collect::<Result<_, _>>()?;
-        let municipalities = self.municipalities.clone();
         if municipalities.is_empty() {
             return Err(SimulatorError::BadMunicipality);
         }
         let mut out = Vec::with_capacity(size);
         for key in shared.iter().cycle().take(size) {
-            let id = self.add_person(Person::synthetic(rng, &municipalities, at))?;
+            let id = self.add_person(Person::synthetic(rng, municipalities, at))?;
             self.issue(id, choice, key, at)?;
             out.push(id);
         }

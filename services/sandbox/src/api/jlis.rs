@@ -34,7 +34,7 @@ struct ListView {
     generation: u32,
     partition: String,
     /// Where it lies, from this server's root.
-    path: String,
+    url: String,
     /// cRLNumber.
     number: u64,
     this_update: Timestamp,
@@ -67,7 +67,7 @@ pub(crate) async fn index(sandbox: Data<Sandbox>) -> Result<HttpResponse, Proble
             ca: key.ca.as_str(),
             generation: key.generation,
             partition: key.partition.clone(),
-            path: format!(
+            url: format!(
                 "/jlis/crl/{}/{}/{}.crl",
                 key.ca.as_str(),
                 key.generation,
