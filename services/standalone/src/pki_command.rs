@@ -9,6 +9,7 @@
 
 mod answer;
 mod operations;
+mod policy;
 mod request;
 
 use std::io::{self, BufRead, Read, Write};

@@ -20,6 +20,7 @@ use crate::{
     hash,
     name::CanonicalName,
     oid::{self, Oid, ce},
+    path::constraints::NameConstraints,
     view::View,
 };
 
@@ -89,6 +90,13 @@ impl Certificate {
             octets => Serial::from_octets(octets)
                 .map_err(|_| ParseError("a serial number of zero or of more than 20 octets")),
         }?;
+        let (issuer, subject) = (
+            CanonicalName::read(view.issuer)?,
+            CanonicalName::read(view.subject)?,
+        );
+        if issuer.0.is_empty() || subject.0.is_empty() {
+            return Err(ParseError("an empty name"));
+        }
         Ok(Self {
             sha256: hash::sha256(der),
             tbs: range_in(der, view.tbs),
@@ -96,8 +104,8 @@ impl Certificate {
             signature: range_in(der, view.signature),
             algorithm: SignatureAlgorithm::from_der(view.signature_algorithm),
             serial,
-            issuer: CanonicalName::read(view.issuer)?,
-            subject: CanonicalName::read(view.subject)?,
+            issuer,
+            subject,
             not_before: view.not_before,
             not_after: view.not_after,
             extensions: Typed::read(&view)?,
@@ -273,7 +281,17 @@ impl Typed {
                     typed.ocsp_url = extension::ocsp_url(one.value)?.map(str::to_owned);
                     typed.unknown_critical |= one.critical;
                 }
-                _ => typed.unknown_critical |= one.critical,
+                other => {
+                    // Of no use in a leaf, but an extension that RFC 5280 defines must be readable.
+                    match other {
+                        ce::NAME_CONSTRAINTS => drop(NameConstraints::read(one.value)?),
+                        ce::POLICY_MAPPINGS => drop(extension::policy_mappings(one.value)?),
+                        ce::POLICY_CONSTRAINTS => drop(extension::policy_constraints(one.value)?),
+                        ce::INHIBIT_ANY_POLICY => drop(extension::inhibit_any_policy(one.value)?),
+                        _ => {}
+                    }
+                    typed.unknown_critical |= one.critical;
+                }
             }
         }
         Ok(typed)

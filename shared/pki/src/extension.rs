@@ -201,34 +201,27 @@ pub(crate) fn ext_key_usage(value: &[u8]) -> Result<Vec<&[u8]>, DerError> {
 }
 
 /// `AuthorityKeyIdentifier` (RFC 5280 4.2.1.1).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct AuthorityKeyId<'a> {
     pub(crate) key_id: Option<&'a [u8]>,
-    /// Content of `authorityCertIssuer` (GeneralNames).
-    pub(crate) issuer: Option<&'a [u8]>,
-    pub(crate) serial: Option<&'a [u8]>,
 }
 
+/// Issuer and serial number in it are read for shape: they would name one certificate of the issuer, and what
+/// counts is the key.
 pub(crate) fn authority_key_id(value: &[u8]) -> Result<AuthorityKeyId<'_>, DerError> {
     let mut inner = Reader::only(value, SEQUENCE, "an authority key id that is no SEQUENCE")?;
     let key_id = inner.optional(context(0))?.map(|tlv| tlv.value);
-    let issuer = inner.optional(constructed(1))?.map(|tlv| tlv.value);
-    let serial = inner.optional(context(2))?.map(|tlv| tlv.value);
+    let issuer = inner.optional(constructed(1))?;
+    let serial = inner.optional(context(2))?;
     inner.finish("octets after the authority key id")?;
     if issuer.is_some() != serial.is_some() || key_id.is_some_and(<[u8]>::is_empty) {
         return Err(DerError("an authority key id with half of a pair"));
     }
-    if let Some(serial) = serial {
-        der::integer(serial)?;
+    if let (Some(issuer), Some(serial)) = (issuer, serial) {
+        general_names(issuer.value)?;
+        der::integer(serial.value)?;
     }
-    if let Some(issuer) = issuer {
-        general_names(issuer)?;
-    }
-    Ok(AuthorityKeyId {
-        key_id,
-        issuer,
-        serial,
-    })
+    Ok(AuthorityKeyId { key_id })
 }
 
 pub(crate) fn subject_key_id(value: &[u8]) -> Result<&[u8], DerError> {

@@ -24,14 +24,18 @@ mod evidence;
 mod examine;
 mod extension;
 mod hash;
+mod inspect;
 mod key;
 mod name;
+mod ocsp;
 mod oid;
 mod path;
 mod policy;
 mod profile;
 mod report;
+mod status;
 mod time;
+mod timestamp;
 mod validate;
 mod view;
 
@@ -47,9 +51,11 @@ pub use evidence::{Channel, Evidence, Signed, StatusFact, StatusKnowledge};
 pub use examine::{Examined, PathError, VerifiedPath, examine};
 pub use extension::{KeyUsage, ReasonFlags};
 pub use hash::sha256;
+pub use inspect::{certificate_key, names_match, parse_certificate, parse_crl, verify_signed};
 pub use key::{
     KeyError, KeyKind, PublicKey, RSA_MAX_BITS, RSA_MIN_BITS, RSA_MIN_EXPONENT, SignatureError,
 };
+pub use ocsp::{Nonce, OcspError, OcspPolicy, VerifiedOcsp, parse_ocsp};
 pub use oid::{Oid, OidError};
 pub use path::{
     AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, PathAlgorithms, PathFailure, PathInput,
@@ -58,4 +64,6 @@ pub use path::{
 pub use policy::{AlgorithmPolicy, AlgorithmRule, KeyRule, Policy, Purpose};
 pub use profile::{Profile, ProfileError, ProfileTable};
 pub use report::{Check, CheckName, CheckResult, Indication, Report, SubIndication};
+pub use status::{CrlAnswer, CrlQuestion, CrlSilence, crl_status};
+pub use timestamp::{TimestampError, TimestampRequest, TimestampTrust, VerifiedTimestamp};
 pub use validate::{validate, validate_certificate};

@@ -1,9 +1,8 @@
 //! Distinguished names and their comparison (RFC 5280 7.1).
 //!
-//! Two names match when their canonical forms are equal: attribute values of the Unicode string types are
-//! decoded, ASCII letters folded to lower case, leading and trailing spaces dropped and inner runs of spaces
-//! made one; everything else (T61String, IA5String, unknown types) is compared octet for octet, together with
-//! its tag. RDNs with several attributes are sets. A canonical form is length-prefixed throughout, so no two
+//! Two names match when their canonical forms are equal: attribute values of the string types whose characters are
+//! known (all but T61String and VideotexString) are decoded, ASCII letters folded to lower case, leading and trailing
+//! spaces dropped and inner runs of spaces made one; everything else is compared octet for octet, together with its tag. RDNs with several attributes are sets. A canonical form is length-prefixed throughout, so no two
 //! different names share one, and it is used only to compare: names are stored and shown as they were written.
 //!
 //! Folding more than this (NFKC, full case folding) would make names equal that a CA may have given to two
@@ -16,6 +15,7 @@ use crate::{
 use warikan_types::CrlPartition;
 
 const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
 const UNIVERSAL_STRING: u8 = 0x1c;
 const BMP_STRING: u8 = 0x1e;
 
@@ -127,6 +127,12 @@ pub(crate) fn text(tlv: &Tlv<'_>) -> Result<Option<String>, DerError> {
         PRINTABLE_STRING => {
             if !tlv.value.iter().all(|octet| is_printable(*octet)) {
                 return Err(DerError("a PrintableString with other characters"));
+            }
+            tlv.value.iter().map(|octet| char::from(*octet)).collect()
+        }
+        IA5_STRING => {
+            if !tlv.value.is_ascii() {
+                return Err(DerError("an IA5String with other characters"));
             }
             tlv.value.iter().map(|octet| char::from(*octet)).collect()
         }

@@ -11,7 +11,7 @@
 //! - **Work is bounded.** Visited certificates, signature checks, comparisons and recursion each have a budget, and
 //!   an exhausted budget is an answer ([`PathFailure::BudgetExhausted`]), never *valid*.
 
-mod bag;
+pub(crate) mod bag;
 pub(crate) mod cert;
 pub(crate) mod constraints;
 mod engine;
@@ -26,6 +26,7 @@ use warikan_types::{Timestamp, Verdict};
 
 use crate::oid::{ANY_POLICY, Oid};
 pub(crate) use engine::Engine;
+pub(crate) use revocation::covered_reasons;
 
 /// Whether an end of an anchor's certificate matters. RFC 5280 6.1.1 (d) knows only its name and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,5 +222,5 @@ pub fn validate_path(
 ) -> Result<(), PathFailure> {
     let mut engine = Engine::new(input, policy, at)?;
     let target = engine.target();
-    engine.find(target, None, &mut Vec::new()).map(drop)
+    engine.find(target, None, &mut Vec::new())
 }

@@ -19,11 +19,19 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) const fn valid() -> Self {
+    pub(super) const fn verdict(verdict: &'static str) -> Self {
         Self::Verdict {
-            verdict: "valid",
+            verdict,
             reason: None,
         }
+    }
+
+    pub(super) const fn valid() -> Self {
+        Self::verdict("valid")
+    }
+
+    pub(super) const fn status(status: &'static str, reason: Option<String>) -> Self {
+        Self::Status { status, reason }
     }
 
     pub(super) fn invalid(reason: impl ToString) -> Self {

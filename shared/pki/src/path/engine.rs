@@ -46,6 +46,10 @@ impl<'a> Engine<'a> {
     ) -> Result<Self, PathFailure> {
         let floor = policy.algorithms.rsa_min_bits();
         let target = Node::read(input.target, floor).map_err(|_| PathFailure::Malformed)?;
+        if target.key.is_err() {
+            // A path to a key that cannot be used proves nothing.
+            return Err(PathFailure::AlgorithmRefused);
+        }
         let read = |bag: &[&'a [u8]]| {
             let mut nodes: Vec<Node<'a>> = bag
                 .iter()

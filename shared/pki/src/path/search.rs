@@ -10,12 +10,6 @@ use super::{
 };
 use crate::extension::KeyUsage;
 
-/// A path: from the certificate below the anchor down to the target.
-pub(crate) struct Found {
-    pub(crate) anchor: Index,
-    pub(crate) path: Vec<Index>,
-}
-
 impl<'a> Engine<'a> {
     /// Finds a valid path for `target`, to `only` that anchor if one is named. `beside` holds the certificates on
     /// whose behalf the search is made (signers of lists), which may not vouch for themselves.
@@ -24,31 +18,21 @@ impl<'a> Engine<'a> {
         target: Index,
         only: Option<Index>,
         beside: &mut Vec<Index>,
-    ) -> Result<Found, PathFailure> {
+    ) -> Result<(), PathFailure> {
         let mut search = Search {
             only,
             best: PathFailure::IssuerUnknown,
             path: vec![target],
         };
         match self.step(&mut search, beside) {
-            Ok(Some(anchor)) => {
-                search.path.reverse();
-                Ok(Found {
-                    anchor,
-                    path: search.path,
-                })
-            }
-            Ok(None) => Err(search.best),
+            Ok(true) => Ok(()),
+            Ok(false) => Err(search.best),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Extends the path by one issuer; the anchor if that completed it. An error ends the whole search.
-    fn step(
-        &mut self,
-        search: &mut Search,
-        beside: &mut Vec<Index>,
-    ) -> Result<Option<Index>, PathFailure> {
+    /// Extends the path by one issuer; true if that completed it. An error ends the whole search.
+    fn step(&mut self, search: &mut Search, beside: &mut Vec<Index>) -> Result<bool, PathFailure> {
         self.visit()?;
         let last = search.last();
         let count = self.anchors;
@@ -65,7 +49,7 @@ impl<'a> Engine<'a> {
                 self.validate(anchor, &path, beside)
             });
             match outcome {
-                Ok(()) => return Ok(Some(anchor)),
+                Ok(()) => return Ok(true),
                 Err(PathFailure::BudgetExhausted) => return Err(PathFailure::BudgetExhausted),
                 Err(failure) => search.fail(failure),
             }
@@ -80,12 +64,12 @@ impl<'a> Engine<'a> {
                 }
             }
             search.path.push(issuer);
-            if let Some(anchor) = self.step(search, beside)? {
-                return Ok(Some(anchor));
+            if self.step(search, beside)? {
+                return Ok(true);
             }
             search.path.pop();
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Certificates with the issuer's name, the likely ones first.

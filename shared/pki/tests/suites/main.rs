@@ -9,8 +9,10 @@
     reason = "test code: a panic is how a test fails, and the table is its output"
 )]
 
+mod objects;
 mod paths;
 mod tally;
+mod wycheproof;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -28,10 +30,16 @@ impl Suites {
         folder.is_dir().then_some(Self(folder))
     }
 
+    fn bytes(&self, file: &str) -> Vec<u8> {
+        std::fs::read(self.0.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    fn text(&self, file: &str) -> String {
+        String::from_utf8(self.bytes(file)).unwrap()
+    }
+
     fn read(&self, file: &str) -> serde_json::Value {
-        let text =
-            std::fs::read(self.0.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        serde_json::from_slice(&text).unwrap()
+        serde_json::from_slice(&self.bytes(file)).unwrap()
     }
 }
 
@@ -40,7 +48,7 @@ fn main() -> ExitCode {
         println!("suites: skipped, no folder of vectors (set WARIKAN_SUITES)");
         return ExitCode::SUCCESS;
     };
-    let runs: [fn(&Suites) -> Vec<Tally>; 1] = [paths::run];
+    let runs: [fn(&Suites) -> Vec<Tally>; 3] = [paths::run, objects::run, wycheproof::run];
     let exceptions = Exceptions::read(include_str!("exceptions.txt"));
     let tallies: Vec<Tally> = runs.iter().flat_map(|run| run(&suites)).collect();
     tally::report(&tallies, &exceptions)

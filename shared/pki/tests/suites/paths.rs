@@ -66,7 +66,9 @@ fn policy(case: &Value) -> PathPolicy {
     if let Some(depth) = inputs["max_chain_depth"].as_u64() {
         policy.max_intermediates = usize::try_from(depth).unwrap().min(MAX_INTERMEDIATES);
     }
-    policy.algorithms = if flag(&inputs["forbid_sha1"]) || has_tag(case, "digest_policy:STRONG") {
+    let is_limbo = case["suite"] == "limbo" || case["suite"] == "bettertls";
+    let strong = flag(&inputs["forbid_sha1"]) || has_tag(case, "digest_policy:STRONG");
+    policy.algorithms = if is_limbo || strong {
         PathAlgorithms::Current
     } else {
         PathAlgorithms::Legacy
