@@ -29,7 +29,6 @@ mod entity;
 mod error;
 mod flag;
 mod freshness;
-mod meaning;
 mod meter;
 mod migrations;
 mod problem;

@@ -9,7 +9,6 @@ use warikan_types::{
 use crate::{
     entity::watch,
     error::Error,
-    meaning,
     store::{kind_of, reason_of, scope_of},
 };
 
@@ -91,8 +90,8 @@ impl WatchView {
                 let detected_at = Timestamp::new(detected_at);
                 Some(FlagView {
                     reason,
-                    meaning: meaning::meaning(reason),
-                    recommended_action: meaning::recommended_action(reason),
+                    meaning: reason.meaning(),
+                    recommended_action: reason.recommended_action(),
                     revoked_at: row.revoked_at.map_or(detected_at, Timestamp::new),
                     detected_at,
                     this_update: row.flag_this_update.map_or(detected_at, Timestamp::new),

@@ -11,6 +11,11 @@ use warikan_runtime::{init_telemetry, load_config};
 
 use crate::{compose, config::Config, demo, doctor, document, pki_command, serve};
 
+/// What is logged unless `WARIKAN_LOG` says otherwise: our own words, without the libraries' at every start and the list by list
+/// progress of a sync.
+const LOG_FILTER: &str =
+    "info,sea_orm_migration=warn,actix_server=warn,warikan_revocation::accept_list=warn";
+
 /// Platform operator's system for Japan's public personal authentication (JPKI).
 #[derive(Parser)]
 #[command(name = "warikan", version, about)]
@@ -101,12 +106,12 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve(options) => {
             let config = options.load()?;
-            init_telemetry("info", config.json_logs);
+            init_telemetry(LOG_FILTER, config.json_logs);
             serve::run(&config, &mut out).await?;
         }
         Command::Migrate(options) => {
             let config = options.load()?;
-            init_telemetry("info", config.json_logs);
+            init_telemetry(LOG_FILTER, config.json_logs);
             let nowhere = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
             let house = compose::open(&config, compose::clocks(), nowhere).await?;
             for module in &house.modules {

@@ -16,7 +16,6 @@ use warikan_types::{
 };
 
 use crate::ids::{EndpointId, EventId, InvoiceId, SubjectId, VerificationId, WatchId};
-use crate::meaning;
 
 /// The type of a public event: `noun.verb_past`.
 #[derive(
@@ -172,8 +171,8 @@ pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
                 subject_id: fact.subject,
                 kind: fact.kind,
                 reason: fact.reason,
-                meaning: meaning::meaning(fact.reason),
-                recommended_action: meaning::recommended_action(fact.reason),
+                meaning: fact.reason.meaning(),
+                recommended_action: fact.reason.recommended_action(),
                 revoked_at: fact.revoked_at,
                 this_update: fact.this_update,
                 source_version: fact.source_version,

@@ -26,7 +26,6 @@ mod entity;
 mod error;
 mod ids;
 mod manage_endpoints;
-mod meaning;
 mod migrations;
 mod read_feed;
 mod record;

@@ -253,6 +253,45 @@ impl RevocationReason {
             Self::AaCompromise => "aa_compromise",
         }
     }
+
+    /// What the reason says about the customer, as J-LIS uses it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Unspecified => "The card was discarded before it was delivered.",
+            Self::KeyCompromise => "The holder's card or key is lost or compromised.",
+            Self::CaCompromise | Self::AaCompromise => {
+                "The key of the certification authority is compromised."
+            }
+            Self::AffiliationChanged => "Name, address, date of birth or sex has changed.",
+            Self::Superseded => "The certificate was renewed; a new one took its place.",
+            Self::CessationOfOperation => "The certificate is no longer needed.",
+            Self::CertificateHold => "The certificate is held; the issuer never lifts a hold.",
+            Self::PrivilegeWithdrawn => "The issuer has withdrawn the certificate.",
+        }
+    }
+
+    /// What to do about the customer.
+    #[must_use]
+    pub const fn recommended_action(self) -> &'static str {
+        match self {
+            Self::Unspecified => "Treat the certificate as never valid.",
+            Self::KeyCompromise => {
+                "Suspend what rests on this certificate and verify the customer again."
+            }
+            Self::CaCompromise | Self::AaCompromise => {
+                "Rely on no certificate of this authority until the operator tells more."
+            }
+            Self::AffiliationChanged => "Ask the customer for the new attributes.",
+            Self::Superseded => {
+                "Nothing about the customer has changed; verify with the new certificate at the next occasion."
+            }
+            // Never to be read as a death: most who give a certificate back live.
+            Self::CessationOfOperation => "Ask the customer for another way of verification.",
+            Self::CertificateHold => "Treat the certificate as revoked.",
+            Self::PrivilegeWithdrawn => "Verify the customer again.",
+        }
+    }
 }
 
 #[cfg(test)]
