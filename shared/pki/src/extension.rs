@@ -1,11 +1,17 @@
 //! The extensions of RFC 5280 4.2 that are read, each decoded from its own value and nothing else.
 
-use crate::{
-    der::{
-        self, BIT_STRING, BOOLEAN, DerError, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE,
-        constructed, context,
-    },
-    name::CanonicalName,
+mod names;
+mod policies;
+
+pub(crate) use names::{GeneralName, alt_name, general_name, general_names};
+pub(crate) use policies::{
+    Mapping, Policies, PolicyConstraints, inhibit_any_policy, policies, policy_constraints,
+    policy_mappings,
+};
+
+use crate::der::{
+    self, BIT_STRING, BOOLEAN, DerError, INTEGER, OCTET_STRING, OID, Reader, SEQUENCE, constructed,
+    context,
 };
 
 /// Bits of `KeyUsage` (RFC 5280 4.2.1.3).
@@ -74,117 +80,6 @@ pub(crate) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints, DerErr
     Ok(BasicConstraints { ca, path_length })
 }
 
-/// More policies than any CA asserts; a bound on the quadratic search for duplicates.
-const MAX_POLICIES: usize = 1024;
-
-/// `certificatePolicies` (RFC 5280 4.2.1.4): the OIDs; qualifiers are checked for shape.
-pub(crate) struct Policies<'a> {
-    pub(crate) oids: Vec<&'a [u8]>,
-    /// Whether there is a qualifier other than the two of RFC 5280.
-    pub(crate) foreign_qualifier: bool,
-}
-
-pub(crate) fn policies(value: &[u8]) -> Result<Policies<'_>, DerError> {
-    let mut list = Reader::only(value, SEQUENCE, "policies that are no SEQUENCE")?;
-    let mut found = Policies {
-        oids: Vec::new(),
-        foreign_qualifier: false,
-    };
-    while !list.is_empty() {
-        let mut one = list.open(SEQUENCE, "a policy that is no SEQUENCE")?;
-        let oid = der::oid(one.expect(OID, "a policy without OID")?.value)?;
-        if let Some(qualifiers) = one.optional(SEQUENCE)? {
-            found.foreign_qualifier |= has_foreign_qualifier(qualifiers.value)?;
-        }
-        one.finish("octets after a policy")?;
-        if found.oids.contains(&oid) {
-            return Err(DerError("a policy that occurs twice"));
-        }
-        if found.oids.len() == MAX_POLICIES {
-            return Err(DerError("too many policies"));
-        }
-        found.oids.push(oid);
-    }
-    if found.oids.is_empty() {
-        return Err(DerError("an empty list of policies"));
-    }
-    Ok(found)
-}
-
-fn has_foreign_qualifier(content: &[u8]) -> Result<bool, DerError> {
-    let mut qualifiers = Reader::new(content);
-    if qualifiers.is_empty() {
-        return Err(DerError("an empty list of qualifiers"));
-    }
-    let mut foreign = false;
-    while !qualifiers.is_empty() {
-        let mut one = qualifiers.open(SEQUENCE, "a qualifier that is no SEQUENCE")?;
-        let kind = der::oid(one.expect(OID, "a qualifier without OID")?.value)?;
-        foreign |= !crate::oid::KNOWN_QUALIFIERS.contains(&kind);
-        one.any()?;
-        one.finish("octets after a qualifier")?;
-    }
-    Ok(foreign)
-}
-
-/// `PolicyMappings` (RFC 5280 4.2.1.5): pairs of issuer and subject policy.
-pub(crate) fn policy_mappings(value: &[u8]) -> Result<Vec<(&[u8], &[u8])>, DerError> {
-    let mut list = Reader::only(value, SEQUENCE, "mappings that are no SEQUENCE")?;
-    let mut found = Vec::new();
-    while !list.is_empty() {
-        let mut one = list.open(SEQUENCE, "a mapping that is no SEQUENCE")?;
-        let issuer = der::oid(one.expect(OID, "a mapping without issuer policy")?.value)?;
-        let subject = der::oid(one.expect(OID, "a mapping without subject policy")?.value)?;
-        one.finish("octets after a mapping")?;
-        if found.len() == MAX_POLICIES {
-            return Err(DerError("too many mappings"));
-        }
-        found.push((issuer, subject));
-    }
-    if found.is_empty() {
-        return Err(DerError("an empty list of mappings"));
-    }
-    Ok(found)
-}
-
-/// `PolicyConstraints` (RFC 5280 4.2.1.11).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PolicyConstraints {
-    pub(crate) require_explicit: Option<u32>,
-    pub(crate) inhibit_mapping: Option<u32>,
-}
-
-pub(crate) fn policy_constraints(value: &[u8]) -> Result<PolicyConstraints, DerError> {
-    let mut inner = Reader::only(value, SEQUENCE, "policy constraints that are no SEQUENCE")?;
-    let mut skip = |number| {
-        inner
-            .optional(context(number))?
-            .map(|tlv| der::small(tlv.value))
-            .transpose()
-    };
-    let found = PolicyConstraints {
-        require_explicit: skip(0)?,
-        inhibit_mapping: skip(1)?,
-    };
-    inner.finish("octets after the policy constraints")?;
-    if found.require_explicit.is_none() && found.inhibit_mapping.is_none() {
-        return Err(DerError("empty policy constraints"));
-    }
-    Ok(found)
-}
-
-/// `InhibitAnyPolicy` (RFC 5280 4.2.1.14).
-pub(crate) fn inhibit_any_policy(value: &[u8]) -> Result<u32, DerError> {
-    let mut reader = Reader::new(value);
-    let skip = der::small(
-        reader
-            .expect(INTEGER, "an inhibitAnyPolicy that is no INTEGER")?
-            .value,
-    )?;
-    reader.finish("octets after inhibitAnyPolicy")?;
-    Ok(skip)
-}
-
 /// `ExtKeyUsageSyntax` (RFC 5280 4.2.1.12).
 pub(crate) fn ext_key_usage(value: &[u8]) -> Result<Vec<&[u8]>, DerError> {
     let mut list = Reader::only(value, SEQUENCE, "key purposes that are no SEQUENCE")?;
@@ -232,89 +127,6 @@ pub(crate) fn subject_key_id(value: &[u8]) -> Result<&[u8], DerError> {
         return Err(DerError("an empty subject key id"));
     }
     Ok(id.value)
-}
-
-/// `GeneralName` (RFC 5280 4.2.1.6).
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum GeneralName<'a> {
-    /// type-id and the whole value inside `[0]`.
-    Other {
-        oid: &'a [u8],
-        value: &'a [u8],
-    },
-    Email(&'a [u8]),
-    Dns(&'a [u8]),
-    /// The whole `Name`.
-    Directory(&'a [u8]),
-    Uri(&'a [u8]),
-    Ip(&'a [u8]),
-    /// x400Address, ediPartyName, registeredID by tag number: nothing here compares them.
-    Unread(u8),
-}
-
-/// The elements of a list of `GeneralName`.
-pub(crate) fn general_names(content: &[u8]) -> Result<Vec<GeneralName<'_>>, DerError> {
-    let mut list = Reader::new(content);
-    let mut found = Vec::new();
-    while !list.is_empty() {
-        found.push(general_name(&mut list)?);
-    }
-    if found.is_empty() {
-        return Err(DerError("an empty list of names"));
-    }
-    Ok(found)
-}
-
-/// One `GeneralName`.
-pub(crate) fn general_name<'a>(list: &mut Reader<'a>) -> Result<GeneralName<'a>, DerError> {
-    let one = list.any()?;
-    Ok(match one.tag {
-        0xa0 => {
-            let mut inner = Reader::new(one.value);
-            let oid = der::oid(inner.expect(OID, "an otherName without type")?.value)?;
-            let value = inner.expect(constructed(0), "an otherName without value")?;
-            inner.finish("octets after an otherName")?;
-            GeneralName::Other {
-                oid,
-                value: value.value,
-            }
-        }
-        0x81 | 0x82 | 0x86 if !one.value.is_ascii() => {
-            return Err(DerError("an IA5String with other characters"));
-        }
-        0x81 => GeneralName::Email(one.value),
-        0x82 => GeneralName::Dns(one.value),
-        0x86 => GeneralName::Uri(one.value),
-        0xa4 => {
-            // A CHOICE is tagged explicitly: the Name is inside.
-            CanonicalName::read(one.value)?;
-            GeneralName::Directory(one.value)
-        }
-        0x87 => GeneralName::Ip(one.value),
-        0xa3 => GeneralName::Unread(3),
-        0xa5 => GeneralName::Unread(5),
-        0x88 => {
-            der::oid(one.value)?;
-            GeneralName::Unread(8)
-        }
-        _ => return Err(DerError("a name of a kind that does not exist")),
-    })
-}
-
-/// `SubjectAltName` or `IssuerAltName`, whole.
-pub(crate) fn alt_name(value: &[u8]) -> Result<Vec<GeneralName<'_>>, DerError> {
-    let mut outer = Reader::new(value);
-    let list = outer.expect(SEQUENCE, "names that are no SEQUENCE")?;
-    outer.finish("octets after the names")?;
-    let names = general_names(list.value)?;
-    let is_address = |octets: &[u8]| matches!(octets.len(), 4 | 16);
-    if names
-        .iter()
-        .any(|name| matches!(name, GeneralName::Ip(octets) if !is_address(octets)))
-    {
-        return Err(DerError("an address that is neither IPv4 nor IPv6"));
-    }
-    Ok(names)
 }
 
 /// Set of revocation reasons (RFC 5280 4.2.1.13 `ReasonFlags`): bit 1 keyCompromise to bit 8 aACompromise.

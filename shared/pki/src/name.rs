@@ -224,7 +224,7 @@ mod tests {
         assert!(one == canonical(&[(BMP_STRING, b"\0j\0p\0k\0i\0 \0t\0e\0s\0t")]));
         assert!(one != canonical(&[(UTF8_STRING, b"jpkitest")]));
         assert!(one != canonical(&[(0x14, b"JPKI Test")]));
-        assert!(one.has(crate::oid::ORGANIZATION, "JPKI-Test") == false);
+        assert!(!one.has(crate::oid::ORGANIZATION, "JPKI-Test"));
         assert!(one.has(crate::oid::ORGANIZATION, "jpki test"));
     }
 

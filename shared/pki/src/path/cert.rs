@@ -5,7 +5,7 @@ use crate::{
     certificate::ParseError,
     der::DerError,
     extension::{
-        self, BasicConstraints, DistributionPoint, GeneralName, KeyUsage, Policies,
+        self, BasicConstraints, DistributionPoint, GeneralName, KeyUsage, Mapping, Policies,
         PolicyConstraints,
     },
     hash,
@@ -58,7 +58,7 @@ pub(crate) struct Extensions<'a> {
     pub(crate) key_usage: Option<KeyUsage>,
     pub(crate) basic: Option<BasicConstraints>,
     pub(crate) policies: Option<Policies<'a>>,
-    pub(crate) mappings: Vec<(&'a [u8], &'a [u8])>,
+    pub(crate) mappings: Vec<Mapping<'a>>,
     pub(crate) policy_constraints: Option<PolicyConstraints>,
     pub(crate) inhibit_any: Option<u32>,
     pub(crate) names: Option<NameConstraints<'a>>,

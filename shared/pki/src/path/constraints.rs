@@ -8,6 +8,10 @@
 //! Three thousand names under three thousand subtrees are nine million comparisons: they are counted beforehand, and
 //! beyond [`MAX_COMPARISONS`] the path is refused unexamined, whether or not the types would have met.
 
+mod matching;
+
+use matching::{host_within, is_host_pattern, is_network, uri_host, within};
+
 use crate::{
     der::{DerError, Reader, SEQUENCE, constructed},
     extension::{GeneralName, general_name},
@@ -79,11 +83,15 @@ impl<'a> NameConstraints<'a> {
         })
     }
 
-    /// How many subtrees are about URIs, and how many about other names.
-    fn count(&self) -> (usize, usize) {
+    /// What one comparison with every subtree costs: about URIs, and about other names. A directoryName counts for as
+    /// many as it has RDNs.
+    fn weight(&self) -> (usize, usize) {
         let all = self.permitted.iter().chain(&self.excluded);
-        let uris = all.filter(|subtree| subtree.kind() == URI).count();
-        (uris, self.permitted.len() + self.excluded.len() - uris)
+        all.fold((0, 0), |(uris, others), subtree| match subtree {
+            Subtree::Directory(name) => (uris, others + name.0.len().max(1)),
+            Subtree::Other(GeneralName::Uri(_)) => (uris + 1, others),
+            Subtree::Other(_) => (uris, others + 1),
+        })
     }
 
     fn allows(&self, name: &Name<'_>) -> bool {
@@ -126,30 +134,6 @@ fn subtrees<'a>(inner: &mut Reader<'a>, number: u8) -> Result<Vec<Subtree<'a>>, 
         return Err(DerError("an empty list of subtrees"));
     }
     Ok(found)
-}
-
-/// Address and mask, ones first.
-fn is_network(octets: &[u8]) -> bool {
-    if !matches!(octets.len(), 8 | 32) {
-        return false;
-    }
-    let (_, mask) = octets.split_at(octets.len() / 2);
-    let ones: u32 = mask.iter().map(|octet| octet.leading_ones()).sum();
-    let after = mask.iter().skip_while(|octet| **octet == 0xff).skip(1);
-    let total: u32 = mask.iter().map(|octet| octet.count_ones()).sum();
-    ones == total && after.into_iter().all(|octet| *octet == 0)
-}
-
-/// A host name, possibly empty (every host) or with a leading period.
-fn is_host_pattern(host: &[u8]) -> bool {
-    let host = host.strip_prefix(b".").unwrap_or(host);
-    host.is_empty()
-        || host.split(|octet| *octet == b'.').all(|label| {
-            !label.is_empty()
-                && label
-                    .iter()
-                    .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
-        })
 }
 
 /// A name of the certificate under examination.
@@ -196,100 +180,14 @@ impl Name<'_> {
     }
 }
 
-fn within(name: &GeneralName<'_>, base: &GeneralName<'_>) -> bool {
-    match (name, base) {
-        (GeneralName::Dns(name), GeneralName::Dns(base)) => host_within(name, base),
-        (GeneralName::Email(name), GeneralName::Email(base)) => email_within(name, base),
-        (GeneralName::Uri(name), GeneralName::Uri(base)) => {
-            // A whole URI as a constraint is not what RFC 5280 has in mind; it can only mean itself.
-            name == base || uri_host(name).is_some_and(|host| exact_or_sub(host, base))
-        }
-        (GeneralName::Ip(name), GeneralName::Ip(base)) => ip_within(name, base),
-        (
-            GeneralName::Other { oid, value },
-            GeneralName::Other {
-                oid: base_oid,
-                value: base_value,
-            },
-        ) => oid == base_oid && value == base_value,
-        _ => false,
-    }
-}
-
-/// A host is within itself and within every host it adds labels to.
-fn host_within(name: &[u8], base: &[u8]) -> bool {
-    let base = base.strip_prefix(b".").unwrap_or(base);
-    if base.is_empty() {
-        return true;
-    }
-    let Some(start) = name.len().checked_sub(base.len()) else {
-        return false;
-    };
-    name[start..].eq_ignore_ascii_case(base) && (start == 0 || name[start - 1] == b'.')
-}
-
-/// For mail hosts and URIs: `host` means that host alone, `.domain` everything below it.
-fn exact_or_sub(host: &[u8], base: &[u8]) -> bool {
-    if base.first() == Some(&b'.') {
-        host.len() > base.len() && host[host.len() - base.len()..].eq_ignore_ascii_case(base)
-    } else {
-        host.eq_ignore_ascii_case(base)
-    }
-}
-
-/// RFC 5280 4.2.1.10: a mailbox, a host, or a domain with a leading period. The local part keeps its case.
-fn email_within(name: &[u8], base: &[u8]) -> bool {
-    let split = |text: &[u8]| text.iter().rposition(|octet| *octet == b'@');
-    let Some(at) = split(name) else {
-        return false;
-    };
-    let (local, host) = (&name[..at], &name[at + 1..]);
-    match split(base) {
-        Some(at) => local == &base[..at] && host.eq_ignore_ascii_case(&base[at + 1..]),
-        None => exact_or_sub(host, base),
-    }
-}
-
-/// The host of `scheme://[user@]host[:port]/..`; none for addresses in brackets or without authority.
-fn uri_host(uri: &[u8]) -> Option<&[u8]> {
-    let start = uri.windows(3).position(|part| part == b"://")? + 3;
-    let rest = &uri[start..];
-    let end = rest.iter().position(|octet| b"/?#".contains(octet));
-    let authority = &rest[..end.unwrap_or(rest.len())];
-    let host = match authority.iter().rposition(|octet| *octet == b'@') {
-        Some(at) => &authority[at + 1..],
-        None => authority,
-    };
-    let end = host.iter().position(|octet| *octet == b':');
-    let host = &host[..end.unwrap_or(host.len())];
-    (!host.is_empty() && host[0] != b'[').then_some(host)
-}
-
-fn ip_within(address: &[u8], network: &[u8]) -> bool {
-    if network.len() != 2 * address.len() {
-        return false;
-    }
-    let (base, mask) = network.split_at(address.len());
-    address
-        .iter()
-        .zip(base.iter().zip(mask))
-        .all(|(octet, (base, mask))| octet & mask == base & mask)
-}
-
 /// Holds every name of a certificate against all constraints above it.
 pub(crate) fn check(node: &Node<'_>, above: &[&NameConstraints<'_>]) -> Result<(), Refusal> {
     if above.is_empty() {
         return Ok(());
     }
     let names = names_of(node);
-    let uris = names.iter().filter(|name| name.kind() == URI).count();
-    let (uri_subtrees, subtrees) = above
-        .iter()
-        .map(|set| set.count())
-        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    if uris.saturating_mul(uri_subtrees) > MAX_URI_COMPARISONS
-        || (names.len() - uris).saturating_mul(subtrees) > MAX_COMPARISONS
-    {
+    let (uris, others) = comparisons(&names, above);
+    if uris > MAX_URI_COMPARISONS || others > MAX_COMPARISONS {
         return Err(Refusal::TooMany);
     }
     if names
@@ -300,6 +198,31 @@ pub(crate) fn check(node: &Node<'_>, above: &[&NameConstraints<'_>]) -> Result<(
     } else {
         Err(Refusal::NotPermitted)
     }
+}
+
+/// How many comparisons [`check`] will make at most.
+pub(crate) fn cost(node: &Node<'_>, above: &[&NameConstraints<'_>]) -> usize {
+    if above.is_empty() {
+        return 0;
+    }
+    let (uris, others) = comparisons(&names_of(node), above);
+    // What is refused unexamined costs nothing.
+    if uris > MAX_URI_COMPARISONS || others > MAX_COMPARISONS {
+        return 0;
+    }
+    uris + others
+}
+
+fn comparisons(names: &[Name<'_>], above: &[&NameConstraints<'_>]) -> (usize, usize) {
+    let uris = names.iter().filter(|name| name.kind() == URI).count();
+    let (uri_subtrees, subtrees) = above
+        .iter()
+        .map(|set| set.weight())
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    (
+        uris.saturating_mul(uri_subtrees),
+        (names.len() - uris).saturating_mul(subtrees),
+    )
 }
 
 /// Subject, subjectAltName, and mail addresses in the subject where there are none elsewhere.
@@ -343,32 +266,4 @@ fn subject_addresses(subject: &[u8]) -> Vec<&[u8]> {
         );
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_mailboxes_and_networks() {
-        assert!(host_within(b"a.Example.com", b"example.COM"));
-        assert!(host_within(b"example.com", b"example.com"));
-        assert!(!host_within(b"badexample.com", b"example.com"));
-        assert!(host_within(b"anything", b""));
-        assert!(email_within(b"a@b.example", b"b.example"));
-        assert!(!email_within(b"a@c.b.example", b"b.example"));
-        assert!(email_within(b"a@c.b.example", b".b.example"));
-        assert!(email_within(b"Jo@B.example", b"Jo@b.example"));
-        assert!(!email_within(b"jo@b.example", b"Jo@b.example"));
-        assert_eq!(
-            uri_host(b"https://u@h.example:1/x"),
-            Some(&b"h.example"[..])
-        );
-        assert_eq!(uri_host(b"urn:x"), None);
-        assert!(is_network(&[10, 0, 0, 0, 255, 254, 0, 0]));
-        assert!(!is_network(&[10, 0, 0, 0, 255, 0, 255, 0]));
-        assert!(!is_network(&[10, 0, 0, 0, 255, 1, 0, 0]));
-        assert!(ip_within(&[10, 1, 2, 3], &[10, 0, 0, 0, 255, 0, 0, 0]));
-        assert!(!ip_within(&[11, 1, 2, 3], &[10, 0, 0, 0, 255, 0, 0, 0]));
-    }
 }

@@ -1,18 +1,24 @@
 //! What a search works on: all certificates in one arena, lists, remembered signatures, budgets.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use warikan_types::Timestamp;
 
-use super::{AnchorConstraints, PathFailure, PathInput, PathPolicy, cert::Node};
+use super::{
+    AnchorConstraints, PathFailure, PathInput, PathPolicy, cert::Node, revocation::Status,
+};
 use crate::{name::CanonicalName, path::bag::List};
 
 /// Certificates visited while looking for paths.
 const MAX_VISITS: u32 = 20_000;
-/// Distinct (issuer, signed) pairs whose signature is checked: about 100 ms.
-const MAX_SIGNATURES: u32 = 2_000;
+/// Distinct (issuer, signed) pairs whose signature is checked; with the costliest keys about half a second.
+const MAX_SIGNATURES: u32 = 500;
+/// Complete paths that are validated.
+const MAX_VALIDATIONS: u32 = 500;
+/// Comparisons of names with constraints and distribution points, and entries of lists read, all together.
+const MAX_WORK: usize = 5_000_000;
 /// Certificates and lists that are kept of each bag.
-const MAX_BAG: usize = 4_096;
+const MAX_BAG: usize = 2_048;
 
 /// Index into the arena.
 pub(crate) type Index = usize;
@@ -33,8 +39,12 @@ pub(crate) struct Engine<'a> {
     pub(super) list_signed: BTreeMap<(Index, usize), bool>,
     /// Whether a certificate beside the path may sign lists under an anchor.
     pub(super) list_issuers: BTreeMap<(Index, Index), bool>,
+    /// Status of certificates that no list's signer had asked about: (certificate, issuer, anchor).
+    pub(super) statuses: BTreeMap<(Index, Index, Index), Status>,
     visits: u32,
     signatures: u32,
+    validations: u32,
+    work: Cell<usize>,
 }
 
 impl<'a> Engine<'a> {
@@ -89,8 +99,11 @@ impl<'a> Engine<'a> {
             signed: BTreeMap::new(),
             list_signed: BTreeMap::new(),
             list_issuers: BTreeMap::new(),
+            statuses: BTreeMap::new(),
             visits: 0,
             signatures: 0,
+            validations: 0,
+            work: Cell::new(0),
         })
     }
 
@@ -117,6 +130,25 @@ impl<'a> Engine<'a> {
             return Err(PathFailure::BudgetExhausted);
         }
         self.visits += 1;
+        Ok(())
+    }
+
+    /// Counts a complete path.
+    pub(super) const fn spend_validation(&mut self) -> Result<(), PathFailure> {
+        if self.validations == MAX_VALIDATIONS {
+            return Err(PathFailure::BudgetExhausted);
+        }
+        self.validations += 1;
+        Ok(())
+    }
+
+    /// Counts comparisons and entries.
+    pub(super) fn spend_work(&self, amount: usize) -> Result<(), PathFailure> {
+        let sum = self.work.get().saturating_add(amount);
+        self.work.set(sum);
+        if sum > MAX_WORK {
+            return Err(PathFailure::BudgetExhausted);
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::oid::ANY_POLICY;
+use crate::{extension::Mapping, oid::ANY_POLICY};
 
 /// A policy valid at one certificate.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl<'a> PolicyGraph<'a> {
     /// Section 6.1.4 (a), (b): what the certificate maps, and what the next one is expected to assert.
     pub(crate) fn map(
         &mut self,
-        mappings: &[(&'a [u8], &'a [u8])],
+        mappings: &[Mapping<'a>],
         allowed: bool,
     ) -> Result<(), MapsAnyPolicy> {
         if mappings
@@ -117,10 +117,8 @@ impl<'a> PolicyGraph<'a> {
             for policy in &reachable {
                 match level.nodes.get(policy) {
                     // It follows from anyPolicy, so the caller's own policies are what it is held against.
-                    Some(node) if node.parents.is_empty() => {
-                        if accepted.contains(*policy) {
-                            return true;
-                        }
+                    Some(node) if node.parents.is_empty() && accepted.contains(*policy) => {
+                        return true;
                     }
                     Some(node) => above.extend(node.parents.iter().copied()),
                     None => {}

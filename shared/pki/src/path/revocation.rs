@@ -36,22 +36,37 @@ impl<'a> Engine<'a> {
         anchor: Index,
         beside: &mut Vec<Index>,
     ) -> Result<Status, PathFailure> {
+        let key = (subject, issuer, anchor);
+        if beside.is_empty()
+            && let Some(known) = self.statuses.get(&key)
+        {
+            return Ok(*known);
+        }
         let mut usable = Vec::new();
         for index in 0..self.lists.len() {
             let list = &self.lists[index];
             if !self.is_current(list) {
                 continue;
             }
+            let names = names_in_points(&self.nodes[subject]).max(1);
+            self.spend_work(names.saturating_mul(names_in_list(list).max(1)))?;
             let reasons = covered_reasons(list, &self.nodes[subject]);
             if reasons.0 == 0 {
                 continue;
             }
-            if self.is_trusted(index, issuer, anchor, beside)? && self.lists[index].entries_usable()
-            {
-                usable.push((index, reasons));
+            if self.is_trusted(index, issuer, anchor, beside)? {
+                // An entry has some forty octets; it is read twice, for shape and for its serial number.
+                self.spend_work(self.lists[index].body.entries.len() / 20)?;
+                if self.lists[index].entries_usable() {
+                    usable.push((index, reasons));
+                }
             }
         }
-        Ok(self.judge(&self.nodes[subject], &usable))
+        let status = self.judge(&self.nodes[subject], &usable);
+        if beside.is_empty() {
+            self.statuses.insert(key, status);
+        }
+        Ok(status)
     }
 
     fn is_current(&self, list: &List<'_>) -> bool {
@@ -108,7 +123,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Whether the list was signed by a key that may do so for certificates of `issuer` under `anchor`: the
-    /// issuer's own key, or one of the list issuer's name that is proved under the same anchor (6.3.3 (f)).
+    /// issuer's own key, or one of the list issuer's name that is proved under the same anchor (6.3.3 (f)). Where the
+    /// list speaks in the issuer's own name, such a key must come from the same parent or from the issuer itself:
+    /// another branch of the hierarchy that takes the name does not get the voice.
     fn is_trusted(
         &mut self,
         list: usize,
@@ -124,7 +141,12 @@ impl<'a> Engine<'a> {
             if candidate == issuer || beside.contains(&candidate) {
                 continue;
             }
-            if self.is_anchor(candidate) && candidate != anchor {
+            let (other, own) = (&self.nodes[candidate], &self.nodes[issuer]);
+            let same_branch = own.subject != name
+                || other.is_self_issued()
+                || own.is_self_issued()
+                || other.issuer == own.issuer;
+            if self.is_anchor(candidate) && candidate != anchor || !same_branch {
                 continue;
             }
             if self.has_signed(list, candidate)?
@@ -186,6 +208,25 @@ impl<'a> Engine<'a> {
                 Ok(proved)
             }
         }
+    }
+}
+
+/// Names that are compared when a list is held against the certificate's distribution points.
+fn names_in_points(node: &Node<'_>) -> usize {
+    let of = |point: &DistributionPoint<'_>| {
+        let full = match &point.name {
+            Some(PointName::Full(names)) => names.len(),
+            _ => 1,
+        };
+        full + point.crl_issuer.as_ref().map_or(0, Vec::len)
+    };
+    node.ext.points.iter().map(of).sum()
+}
+
+fn names_in_list(list: &List<'_>) -> usize {
+    match list.point.as_ref().and_then(|point| point.name.as_ref()) {
+        Some(PointName::Full(names)) => names.len(),
+        _ => 1,
     }
 }
 

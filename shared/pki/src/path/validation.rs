@@ -27,6 +27,7 @@ impl<'a> Engine<'a> {
         path: &[Index],
         beside: &mut Vec<Index>,
     ) -> Result<(), PathFailure> {
+        self.spend_validation()?;
         self.validate_structure(anchor, path, !beside.is_empty())?;
         if self.policy.revocation == Revocation::None {
             return Ok(());
@@ -69,6 +70,7 @@ impl<'a> Engine<'a> {
                 return Err(PathFailure::UnknownCritical);
             }
             if last || !node.is_self_issued() {
+                self.spend_work(constraints::cost(node, &state.names))?;
                 check_names(node, &state.names)?;
             }
             if !beside {

@@ -21,6 +21,10 @@ pub static EXPONENT_3: LazyLock<RsaPrivateKey> = LazyLock::new(|| {
     RsaPrivateKey::new_with_exp(&mut random, 2048, &BigUint::from(3_u8)).unwrap()
 });
 
+/// Six CAs.
+pub static CAS: LazyLock<Vec<RsaPrivateKey>> =
+    LazyLock::new(|| (10..16).map(|seed| rsa_key(seed, 2048)).collect());
+
 fn rsa_key(seed: u64, bits: usize) -> RsaPrivateKey {
     RsaPrivateKey::new(&mut ChaCha20Rng::seed_from_u64(seed), bits).unwrap()
 }
@@ -36,6 +40,14 @@ pub fn positive(octets: &[u8]) -> Vec<u8> {
 /// SubjectPublicKeyInfo of an RSA key.
 pub fn spki(key: &RsaPrivateKey) -> Vec<u8> {
     spki_of(&key.n().to_bytes_be(), &key.e().to_bytes_be())
+}
+
+/// RSAPublicKey: what key hashes of OCSP are over.
+pub fn rsa_public_key(key: &RsaPrivateKey) -> Vec<u8> {
+    seq(&[
+        positive(&key.n().to_bytes_be()),
+        positive(&key.e().to_bytes_be()),
+    ])
 }
 
 pub fn spki_of(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! The platform's own profile: certificates, lists and verdicts of JPKI's shape, real and made here.
+//! The engine on certificates, lists and responses that are made here, and on real ones.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
@@ -6,10 +6,14 @@
 )]
 
 mod certificates;
+mod chains;
 mod crls;
 mod crypto;
 mod der;
 mod keys;
+mod ocsp;
 mod pki;
+mod properties;
 mod real;
+mod timestamps;
 mod verdicts;

@@ -84,7 +84,13 @@ pub fn key_id(key: &RsaPrivateKey) -> Vec<u8> {
     sha256(&spki(key))[..20].to_vec()
 }
 
-fn plan(signer: &RsaPrivateKey, issuer: Vec<u8>, subject: Vec<u8>, key: &RsaPrivateKey) -> Plan {
+/// A certificate without extensions.
+pub fn plan(
+    signer: &RsaPrivateKey,
+    issuer: Vec<u8>,
+    subject: Vec<u8>,
+    key: &RsaPrivateKey,
+) -> Plan {
     Plan {
         version: tlv(0xa0, &int(&[2])),
         serial: int(&[1]),
