@@ -1,5 +1,7 @@
 //! How old what we know is.
 
+use std::sync::atomic::Ordering;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use warikan_types::{Environment, Timestamp};
@@ -60,13 +62,19 @@ impl Revocation {
             })
     }
 
-    /// Ready while each configured environment has a list that is not past its nextUpdate.
+    /// Ready once each configured source was looked at whole, and while it has a list that is not past its nextUpdate. The
+    /// first list of many is not enough: whoever is told "ready" then would get `status_unavailable` for the others.
     pub(crate) fn ready(&self) -> Result<(), String> {
         for source in &self.0.sources {
             let fresh = self.freshness(source.environment);
             let environment = source.environment.as_str();
             if fresh.lists == 0 {
                 return Err(format!("no revocation list of {environment} yet"));
+            }
+            if !source.looked.load(Ordering::Acquire) {
+                return Err(format!(
+                    "the revocation lists of {environment} are being fetched for the first time"
+                ));
             }
             if fresh.stale_lists == fresh.lists {
                 let age = fresh.newest_this_update.map_or(0, |newest| {

@@ -41,7 +41,10 @@ mod store;
 mod sync_crls;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
@@ -107,6 +110,10 @@ impl Revocation {
         store::lists::load(&db, &status)
             .await
             .map_err(OpenError::database(NAME))?;
+        for source in &sources {
+            let stored = !status.of(source.environment).is_empty();
+            source.looked.store(stored, Ordering::Release);
+        }
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
             platform: on.clone(),

@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -60,6 +60,8 @@ pub(crate) struct SourceState {
     gate: Mutex<bool>,
     /// Syncs begun so far.
     begun: AtomicU64,
+    /// Whether a look at all that the source names is behind us: in this process, or in the one that stored its lists.
+    pub(crate) looked: AtomicBool,
 }
 
 /// Checks the configured sources.
@@ -85,6 +87,7 @@ pub(crate) fn sources(config: &Config) -> Result<Vec<SourceState>, String> {
                 index,
                 gate: Mutex::new(false),
                 begun: AtomicU64::new(0),
+                looked: AtomicBool::new(false),
             })
         })
         .collect()
@@ -116,6 +119,7 @@ impl Revocation {
         *came_through = false;
         self.look(source).await?;
         *came_through = true;
+        source.looked.store(true, Ordering::Release);
         Ok(())
     }
 
