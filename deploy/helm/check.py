@@ -176,10 +176,15 @@ def same_keys():
 
 
 with helm.Chart.load(CHART) as loaded:
-    defaults(loaded)
-    everything(loaded)
-    refusals(loaded)
-same_keys()
+    for part in (defaults, everything, refusals):
+        try:
+            part(loaded)
+        except (helm.HelmError, yaml.YAMLError, tomllib.TOMLDecodeError, KeyError) as error:
+            failures.append(f"{part.__name__}: {type(error).__name__}: {error}")
+try:
+    same_keys()
+except KeyError as error:
+    failures.append(f"values.schema.json: config has no {error}")
 for failure in failures:
     print(f"chart: {failure}", file=sys.stderr)
 if failures:
