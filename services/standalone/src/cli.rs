@@ -124,7 +124,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Demo => {
             init_telemetry("error", false);
-            return Ok(demo::run(&mut out).await?);
+            return demo::run(&mut out).await;
         }
         Command::Openapi => {
             init_telemetry("error", false);

@@ -63,7 +63,6 @@ impl App {
     }
 
     /// Starts a request.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
