@@ -1,5 +1,7 @@
 //! Onboarding over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Verifications over HTTP.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! What the bus, the outbox and the inbox promise together.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 use std::{
     sync::{
         Arc,
