@@ -23,7 +23,7 @@ use std::{path::PathBuf, sync::Arc};
 use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
 use warikan_messaging::Relay;
-use warikan_runtime::{Module, OpenError, Platform, relay_task};
+use warikan_runtime::{Module, OpenError, Platform, prune_answers_task, relay_task};
 
 pub use bootstrap::Bootstrap;
 
@@ -86,7 +86,10 @@ impl Onboarding {
                     .service(api::credentials::revoke);
             }),
             consumers: Vec::new(),
-            tasks: vec![relay_task("onboarding.relay", self.0.relay.clone())],
+            tasks: vec![
+                relay_task("onboarding.relay", self.0.relay.clone()),
+                prune_answers_task("onboarding.prune", &self.0.db, self.0.platform.clock()),
+            ],
             ready: Arc::new(|| Box::pin(async { Ok(()) })),
         }
     }

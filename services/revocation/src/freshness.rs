@@ -62,8 +62,9 @@ impl Revocation {
             })
     }
 
-    /// Ready once each configured source was looked at whole, and while it has a list that is not past its nextUpdate. The
-    /// first list of many is not enough: whoever is told "ready" then would get `status_unavailable` for the others.
+    /// Ready once each configured source was looked at whole. The first list of many is not enough: whoever is told "ready" then
+    /// would get `status_unavailable` for the others. Lists that have grown stale do not make the process unready: it goes on
+    /// answering, truthfully (`status_stale`), and taking it out of service would silence feeds, webhooks and bills as well.
     pub(crate) fn ready(&self) -> Result<(), String> {
         for source in &self.0.sources {
             let fresh = self.freshness(source.environment);
@@ -74,15 +75,6 @@ impl Revocation {
             if !source.looked.load(Ordering::Acquire) {
                 return Err(format!(
                     "the revocation lists of {environment} are being fetched for the first time"
-                ));
-            }
-            if fresh.stale_lists == fresh.lists {
-                let age = fresh.newest_this_update.map_or(0, |newest| {
-                    self.time_of(source.environment).since(newest).as_secs()
-                });
-                return Err(format!(
-                    "all {} revocation lists of {environment} are past nextUpdate; the newest is {age} s old",
-                    fresh.lists
                 ));
             }
         }

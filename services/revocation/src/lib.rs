@@ -54,7 +54,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::api::CertificateStatus;
 use warikan_messaging::Relay;
 use warikan_pki::AnchorSet;
-use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
 
 pub use config::{Config, Source};
 pub use error::Error;
@@ -179,6 +179,7 @@ impl Revocation {
                 },
             ),
             relay_task("revocation.relay", self.0.relay.clone()),
+            prune_answers_task("revocation.prune", &self.0.db, self.0.platform.clock()),
         ]
     }
 }

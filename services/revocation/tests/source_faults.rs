@@ -88,11 +88,9 @@ async fn f041_a_frozen_source_grows_old_visibly_and_ends_saying_good() {
         assert_eq!(fresh["age_seconds"], day * 86_400);
         assert_eq!(fresh["lists"], 12);
         assert_eq!(fresh["stale_lists"], if stale { 12 } else { 0 });
-        assert_eq!(ready().await.is_ok(), !stale);
+        assert!(ready().await.is_ok(), "stale lists silence nothing else");
         bench.advance(24);
     }
-    let why = ready().await.unwrap_err();
-    assert!(why.contains("345600 s old"), "{why}");
     assert_eq!(standing(&bench, KIYOSE).await.1, "stale");
     bench.publish_and_sync().await;
     assert!(ready().await.is_ok());

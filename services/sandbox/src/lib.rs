@@ -37,7 +37,7 @@ use std::{
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Mutex, Notify};
 use warikan_messaging::Relay;
-use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
 use warikan_simulator::{Genesis, Root, Simulator};
 use warikan_types::Timestamp;
 
@@ -195,6 +195,7 @@ impl Sandbox {
             consumers: Vec::new(),
             tasks: vec![
                 relay_task("sandbox.relay", self.inner.relay.clone()),
+                prune_answers_task("sandbox.prune", &self.inner.db, self.inner.on.clock()),
                 publish,
             ],
             ready: Arc::new(move || {

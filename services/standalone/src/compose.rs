@@ -91,7 +91,7 @@ pub async fn open(
     own_address: SocketAddr,
 ) -> Result<House, ComposeError> {
     let directory = &config.data_dir;
-    std::fs::create_dir_all(directory).map_err(failed(format!(
+    make_private(directory).map_err(failed(format!(
         "cannot make the data directory {}",
         directory.display()
     )))?;
@@ -147,6 +147,18 @@ pub async fn open(
         workers: config.workers,
         _lock: lock,
     })
+}
+
+/// A new data directory is its owner's alone; one that exists keeps the mode its operator gave it.
+fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(directory)
 }
 
 /// Held as long as the process lives; the system releases it however the process ends.

@@ -20,5 +20,5 @@ pub use jsonwebtoken::errors::Error as SignError;
 pub use keys::{KeyError, Keys};
 pub use module::{Module, Readiness, Routes};
 pub use platform::{Clocks, Platform};
-pub use task::{RunningTasks, Task, TaskError, relay_task};
+pub use task::{RunningTasks, Task, TaskError, prune_answers_task, relay_task};
 pub use telemetry::init as init_telemetry;

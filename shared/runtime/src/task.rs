@@ -3,11 +3,13 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use sea_orm::DatabaseConnection;
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
 };
 use warikan_messaging::Relay;
+use warikan_types::Clock;
 
 /// What a task's run can fail with.
 pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
@@ -96,6 +98,21 @@ pub fn relay_task(name: &'static str, relay: Relay) -> Task {
         async move {
             relay.drain().await?;
             relay.prune().await?;
+            Ok(())
+        }
+    })
+}
+
+/// The task every service that takes idempotency keys has: remove answers that can no longer be replayed. Some hold secrets
+/// that were shown once.
+#[must_use]
+pub fn prune_answers_task(name: &'static str, db: &DatabaseConnection, clock: &Clock) -> Task {
+    const HOURLY: Duration = Duration::from_secs(3600);
+    let (db, clock) = (db.clone(), clock.clone());
+    Task::new(name, HOURLY, Arc::new(Notify::new()), move || {
+        let (db, before) = (db.clone(), clock.now().minus(warikan_http::ANSWERS_KEPT));
+        async move {
+            warikan_http::prune_answers(&db, before).await?;
             Ok(())
         }
     })
