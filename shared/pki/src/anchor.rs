@@ -14,6 +14,7 @@ use crate::{
     extension::KeyUsage,
     hash,
     key::{KeyError, PublicKey},
+    name::CanonicalName,
     oid::ORGANIZATION,
     profile::ProfileTable,
 };
@@ -23,11 +24,19 @@ use crate::{
 pub struct TrustAnchor {
     environment: Environment,
     certificate: Certificate,
+    name: CanonicalName,
     key: IssuerKey,
     public_key: PublicKey,
 }
 
 impl TrustAnchor {
+    /// Whether this (a whole `Name`) is its name. A CA writes its name the same way everywhere, so the octets nearly
+    /// always agree.
+    pub(crate) fn is_named(&self, name: &[u8]) -> bool {
+        name == self.certificate.subject()
+            || CanonicalName::read(name).is_ok_and(|name| name == self.name)
+    }
+
     /// The environment it vouches in.
     #[must_use]
     pub const fn environment(&self) -> Environment {
@@ -172,11 +181,11 @@ impl AnchorSet {
 }
 
 fn pin(index: usize, environment: Environment, der: &[u8]) -> Result<TrustAnchor, AnchorError> {
-    let certificate =
-        Certificate::parse(der).map_err(|error| AnchorError::Malformed(index, error))?;
-    if environment == Environment::Production
-        && certificate.subject().has(ORGANIZATION, "JPKI-TEST")
-    {
+    let malformed = |error| AnchorError::Malformed(index, error);
+    let certificate = Certificate::parse(der).map_err(malformed)?;
+    let read = |name| CanonicalName::read(name).map_err(|error| malformed(error.into()));
+    let (name, issuer) = (read(certificate.subject())?, read(certificate.issuer())?);
+    if environment == Environment::Production && name.has(ORGANIZATION, "JPKI-TEST") {
         return Err(AnchorError::TestRootInProduction(index));
     }
     let signs = certificate
@@ -191,13 +200,14 @@ fn pin(index: usize, environment: Environment, der: &[u8]) -> Result<TrustAnchor
         .signature_algorithm()
         .map_err(|_| AnchorError::Key(index, KeyError::Refused))?;
     let own = public_key.verify(algorithm, certificate.tbs(), certificate.signature());
-    if certificate.issuer() != certificate.subject() || own.is_err() {
+    if issuer != name || own.is_err() {
         return Err(AnchorError::NotSelfSigned(index));
     }
     Ok(TrustAnchor {
         environment,
         key: certificate.issuer_key_of_self(),
         certificate,
+        name,
         public_key,
     })
 }

@@ -18,7 +18,7 @@ use crate::{
     der::{DerError, range_in},
     extension::{self, GeneralName, KeyUsage, PointName},
     hash,
-    name::CanonicalName,
+    name::{self, CanonicalName},
     oid::{self, Oid, ce},
     path::constraints::NameConstraints,
     view::View,
@@ -44,8 +44,8 @@ pub struct Certificate {
     signature: Range<usize>,
     algorithm: Result<SignatureAlgorithm, AlgorithmRefused>,
     serial: Serial,
-    issuer: CanonicalName,
-    subject: CanonicalName,
+    issuer: Range<usize>,
+    subject: Range<usize>,
     not_before: Timestamp,
     not_after: Timestamp,
     extensions: Typed,
@@ -90,12 +90,11 @@ impl Certificate {
             octets => Serial::from_octets(octets)
                 .map_err(|_| ParseError("a serial number of zero or of more than 20 octets")),
         }?;
-        let (issuer, subject) = (
-            CanonicalName::read(view.issuer)?,
-            CanonicalName::read(view.subject)?,
-        );
-        if issuer.0.is_empty() || subject.0.is_empty() {
-            return Err(ParseError("an empty name"));
+        for name in [view.issuer, view.subject] {
+            name::check(name)?;
+            if name.len() == 2 {
+                return Err(ParseError("an empty name"));
+            }
         }
         Ok(Self {
             sha256: hash::sha256(der),
@@ -104,8 +103,8 @@ impl Certificate {
             signature: range_in(der, view.signature),
             algorithm: SignatureAlgorithm::from_der(view.signature_algorithm),
             serial,
-            issuer,
-            subject,
+            issuer: range_in(der, view.issuer),
+            subject: range_in(der, view.subject),
             not_before: view.not_before,
             not_after: view.not_after,
             extensions: Typed::read(&view)?,
@@ -226,12 +225,14 @@ impl Certificate {
         &self.der[self.signature.clone()]
     }
 
-    pub(crate) const fn issuer(&self) -> &CanonicalName {
-        &self.issuer
+    /// The whole Name of the issuer.
+    pub(crate) fn issuer(&self) -> &[u8] {
+        &self.der[self.issuer.clone()]
     }
 
-    pub(crate) const fn subject(&self) -> &CanonicalName {
-        &self.subject
+    /// The whole Name of the subject.
+    pub(crate) fn subject(&self) -> &[u8] {
+        &self.der[self.subject.clone()]
     }
 
     pub(crate) const fn has_unknown_critical(&self) -> bool {

@@ -238,7 +238,7 @@ impl<'a> List<'a> {
 
     fn check_issuer(&self, issuer: &TrustAnchor) -> Result<(), CrlError> {
         let certificate = issuer.certificate();
-        let named = CanonicalName::read(self.issuer)? == *certificate.subject();
+        let named = issuer.is_named(self.issuer);
         let may_sign = certificate
             .key_usage()
             .is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));

@@ -161,7 +161,7 @@ pub(crate) fn point_name(content: &[u8]) -> Result<PointName<'_>, DerError> {
     match one.tag {
         0xa0 => general_names(one.value).map(PointName::Full),
         0xa1 => {
-            crate::name::rdn(one.value)?;
+            crate::name::check_rdn(one.value)?;
             Ok(PointName::Relative(one.value))
         }
         _ => Err(DerError("a distribution point name of no known kind")),

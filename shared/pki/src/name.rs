@@ -26,57 +26,105 @@ pub(crate) struct Attribute<'a> {
     pub(crate) value: Tlv<'a>,
 }
 
-/// A name in the form in which names are compared: one canonical string of octets per RDN.
+/// A name in the form in which names are compared: its RDNs one after the other, each with its length before it, so
+/// that a name starts with another exactly when its octets do.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CanonicalName(pub(crate) Vec<Vec<u8>>);
+pub(crate) struct CanonicalName {
+    octets: Vec<u8>,
+    rdns: usize,
+}
+
+/// A subject's name is personal, a distribution point's tells the municipality.
+impl std::fmt::Debug for CanonicalName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CanonicalName(..)")
+    }
+}
 
 impl CanonicalName {
     /// Reads a whole `Name` (SEQUENCE OF RelativeDistinguishedName).
     pub(crate) fn read(raw: &[u8]) -> Result<Self, DerError> {
         let mut rdns = Reader::only(raw, SEQUENCE, "a name that is no SEQUENCE")?;
-        let mut canonical = Vec::new();
+        let mut name = Self {
+            octets: Vec::with_capacity(raw.len() + raw.len() / 2),
+            rdns: 0,
+        };
         while !rdns.is_empty() {
-            let set = rdns.expect(SET, "an RDN that is no SET")?;
-            canonical.push(rdn(set.value)?);
+            name.push_rdn(rdns.expect(SET, "an RDN that is no SET")?.value)?;
         }
-        Ok(Self(canonical))
+        Ok(name)
+    }
+
+    /// Adds the content of one RDN.
+    pub(crate) fn push_rdn(&mut self, content: &[u8]) -> Result<(), DerError> {
+        self.rdns += 1;
+        sized(&mut self.octets, |out| push_attributes(out, content))
+    }
+
+    /// How many RDNs.
+    pub(crate) const fn len(&self) -> usize {
+        self.rdns
+    }
+
+    /// Whether it has no RDN.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rdns == 0
+    }
+
+    /// Whether it lies below `base`, or is it.
+    pub(crate) fn starts_with(&self, base: &Self) -> bool {
+        self.octets.starts_with(&base.octets)
     }
 
     /// The partition of revocation information that this name stands for.
     pub(crate) fn partition(&self) -> CrlPartition {
-        let mut all = Vec::new();
-        for rdn in &self.0 {
-            push(&mut all, rdn);
-        }
-        CrlPartition(hash::sha256(&all))
+        CrlPartition(hash::sha256(&self.octets))
     }
 
-    /// Whether the canonical value of an attribute occurs in an RDN of its own.
+    /// Whether an attribute with this text occurs in an RDN of its own.
     pub(crate) fn has(&self, attribute_oid: &[u8], text: &str) -> bool {
-        let wanted = canonical_attribute(attribute_oid, &canonical_text(text));
-        self.0.iter().any(|rdn| {
-            let mut only = Vec::new();
-            push(&mut only, &wanted);
-            *rdn == only
-        })
+        let mut wanted = Vec::new();
+        let written = sized(&mut wanted, |rdn| {
+            sized(rdn, |one| {
+                push(one, attribute_oid);
+                sized(one, |out| {
+                    fold(out, text.chars());
+                    Ok(())
+                })
+            })
+        });
+        let mut rest = self.octets.as_slice();
+        while let Some((length, _)) = rest.split_first_chunk::<4>() {
+            let end = 4 + u32::from_be_bytes(*length) as usize;
+            let (rdn, after) = rest.split_at(end.min(rest.len()));
+            if written.is_ok() && rdn == wanted {
+                return true;
+            }
+            rest = after;
+        }
+        false
     }
 }
 
-/// The canonical form of the content of one RDN: its attributes sorted.
-pub(crate) fn rdn(content: &[u8]) -> Result<Vec<u8>, DerError> {
-    let mut attributes = attributes(content)?
-        .into_iter()
-        .map(|one| value(&one.value).map(|value| canonical_attribute(one.oid, &value)))
-        .collect::<Result<Vec<_>, _>>()?;
-    if attributes.is_empty() {
+/// Whether the content of an RDN can be read.
+pub(crate) fn check_rdn(content: &[u8]) -> Result<(), DerError> {
+    let mut reader = Reader::new(content);
+    if reader.is_empty() {
         return Err(DerError("an RDN without attribute"));
     }
-    attributes.sort_unstable();
-    let mut out = Vec::new();
-    for one in &attributes {
-        push(&mut out, one);
+    while !reader.is_empty() {
+        check_text(&attribute(&mut reader)?.value)?;
     }
-    Ok(out)
+    Ok(())
+}
+
+/// Whether a whole `Name` can be read.
+pub(crate) fn check(raw: &[u8]) -> Result<(), DerError> {
+    let mut rdns = Reader::only(raw, SEQUENCE, "a name that is no SEQUENCE")?;
+    while !rdns.is_empty() {
+        check_rdn(rdns.expect(SET, "an RDN that is no SET")?.value)?;
+    }
+    Ok(())
 }
 
 /// The attributes of the content of one RDN.
@@ -84,20 +132,58 @@ pub(crate) fn attributes(content: &[u8]) -> Result<Vec<Attribute<'_>>, DerError>
     let mut reader = Reader::new(content);
     let mut found = Vec::new();
     while !reader.is_empty() {
-        let mut one = reader.open(SEQUENCE, "an attribute that is no SEQUENCE")?;
-        let oid = der::oid(one.expect(OID, "an attribute without type")?.value)?;
-        let value = one.any()?;
-        one.finish("an attribute with more than type and value")?;
-        found.push(Attribute { oid, value });
+        found.push(attribute(&mut reader)?);
     }
     Ok(found)
 }
 
-fn canonical_attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(oid.len() + value.len() + 8);
-    push(&mut out, oid);
-    push(&mut out, value);
-    out
+fn attribute<'a>(reader: &mut Reader<'a>) -> Result<Attribute<'a>, DerError> {
+    let mut one = reader.open(SEQUENCE, "an attribute that is no SEQUENCE")?;
+    let oid = der::oid(one.expect(OID, "an attribute without type")?.value)?;
+    let value = one.any()?;
+    one.finish("an attribute with more than type and value")?;
+    Ok(Attribute { oid, value })
+}
+
+/// The attributes of an RDN; several are a set, so they are sorted.
+fn push_attributes(out: &mut Vec<u8>, content: &[u8]) -> Result<(), DerError> {
+    let mut reader = Reader::new(content);
+    if reader.is_empty() {
+        return Err(DerError("an RDN without attribute"));
+    }
+    let first = attribute(&mut reader)?;
+    if reader.is_empty() {
+        return push_attribute(out, &first);
+    }
+    let mut all = Vec::new();
+    for one in attributes(content)? {
+        let mut octets = Vec::new();
+        push_attribute(&mut octets, &one)?;
+        all.push(octets);
+    }
+    all.sort_unstable();
+    out.extend(all.concat());
+    Ok(())
+}
+
+fn push_attribute(out: &mut Vec<u8>, one: &Attribute<'_>) -> Result<(), DerError> {
+    sized(out, |out| {
+        push(out, one.oid);
+        sized(out, |out| push_value(out, &one.value))
+    })
+}
+
+/// Writes what `write` writes with its length before it.
+fn sized(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), DerError>,
+) -> Result<(), DerError> {
+    let start = out.len();
+    out.extend([0; 4]);
+    write(out)?;
+    let length = u32::try_from(out.len() - start - 4).map_err(|_| DerError("a name too long"))?;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    Ok(())
 }
 
 fn push(out: &mut Vec<u8>, part: &[u8]) {
@@ -105,59 +191,63 @@ fn push(out: &mut Vec<u8>, part: &[u8]) {
     out.extend(part);
 }
 
-fn value(tlv: &Tlv<'_>) -> Result<Vec<u8>, DerError> {
-    text(tlv).map(|text| {
-        text.map_or_else(
-            || {
-                let mut opaque = vec![tlv.tag];
-                opaque.extend(tlv.value);
-                opaque
-            },
-            |text| canonical_text(&text),
-        )
-    })
+fn push_value(out: &mut Vec<u8>, tlv: &Tlv<'_>) -> Result<(), DerError> {
+    check_text(tlv)?;
+    match tlv.tag {
+        UTF8_STRING | PRINTABLE_STRING | IA5_STRING => {
+            // Checked: UTF-8, of which ASCII is a part.
+            fold(
+                out,
+                std::str::from_utf8(tlv.value).unwrap_or_default().chars(),
+            );
+        }
+        BMP_STRING => fold(out, wide(tlv.value, 2)),
+        UNIVERSAL_STRING => fold(out, wide(tlv.value, 4)),
+        _ => {
+            out.push(tlv.tag);
+            out.extend(tlv.value);
+        }
+    }
+    Ok(())
 }
 
-/// The text of a string type whose repertoire is known; `None` for others.
-pub(crate) fn text(tlv: &Tlv<'_>) -> Result<Option<String>, DerError> {
-    let text = match tlv.tag {
-        UTF8_STRING => std::str::from_utf8(tlv.value)
-            .map_err(|_| DerError("a UTF8String that is not UTF-8"))?
-            .to_owned(),
-        PRINTABLE_STRING => {
-            if !tlv.value.iter().all(|octet| is_printable(*octet)) {
-                return Err(DerError("a PrintableString with other characters"));
-            }
-            tlv.value.iter().map(|octet| char::from(*octet)).collect()
-        }
-        IA5_STRING => {
-            if !tlv.value.is_ascii() {
-                return Err(DerError("an IA5String with other characters"));
-            }
-            tlv.value.iter().map(|octet| char::from(*octet)).collect()
-        }
-        BMP_STRING => wide(tlv.value, 2)?,
-        UNIVERSAL_STRING => wide(tlv.value, 4)?,
-        _ => return Ok(None),
+/// Whether the characters of a string type are those that it may have. Types with others are taken as they are.
+fn check_text(tlv: &Tlv<'_>) -> Result<(), DerError> {
+    let (fits, wrong) = match tlv.tag {
+        UTF8_STRING => (
+            std::str::from_utf8(tlv.value).is_ok(),
+            "a UTF8String that is not UTF-8",
+        ),
+        PRINTABLE_STRING => (
+            tlv.value.iter().all(|octet| is_printable(*octet)),
+            "a PrintableString with other characters",
+        ),
+        IA5_STRING => (tlv.value.is_ascii(), "an IA5String with other characters"),
+        BMP_STRING => (is_wide(tlv.value, 2), "a BMPString with a surrogate"),
+        UNIVERSAL_STRING => (is_wide(tlv.value, 4), "a UniversalString with no character"),
+        _ => (true, ""),
     };
-    Ok(Some(text))
+    if fits { Ok(()) } else { Err(DerError(wrong)) }
+}
+
+fn code(chunk: &[u8]) -> Option<char> {
+    char::from_u32(
+        chunk
+            .iter()
+            .fold(0, |sum, octet| (sum << 8) | u32::from(*octet)),
+    )
 }
 
 /// BMPString has no surrogates: each pair of octets is a character of its own.
-fn wide(content: &[u8], width: usize) -> Result<String, DerError> {
-    const WRONG: DerError = DerError("a wide string with no character at some place");
-    let chunks = content.chunks_exact(width);
-    if !chunks.remainder().is_empty() {
-        return Err(WRONG);
-    }
-    chunks
-        .map(|chunk| {
-            let code = chunk
-                .iter()
-                .fold(0, |sum, octet| (sum << 8) | u32::from(*octet));
-            char::from_u32(code).ok_or(WRONG)
-        })
-        .collect()
+fn is_wide(content: &[u8], width: usize) -> bool {
+    content.len().is_multiple_of(width)
+        && content
+            .chunks_exact(width)
+            .all(|chunk| code(chunk).is_some())
+}
+
+fn wide(content: &[u8], width: usize) -> impl Iterator<Item = char> {
+    content.chunks_exact(width).filter_map(code)
 }
 
 /// X.680 table 10.
@@ -169,13 +259,14 @@ const fn is_printable(octet: u8) -> bool {
         )
 }
 
-/// A leading octet that no string tag has keeps texts apart from opaque values.
-fn canonical_text(text: &str) -> Vec<u8> {
-    let mut out = vec![0];
+/// Writes the characters folded. A leading octet that no string tag has keeps texts apart from opaque values.
+fn fold(out: &mut Vec<u8>, text: impl Iterator<Item = char>) {
+    out.push(0);
+    let start = out.len();
     let mut gap = false;
-    for character in text.chars() {
+    for character in text {
         if character == ' ' {
-            gap = out.len() > 1;
+            gap = out.len() > start;
             continue;
         }
         if gap {
@@ -183,14 +274,9 @@ fn canonical_text(text: &str) -> Vec<u8> {
             gap = false;
         }
         let mut buffer = [0; 4];
-        out.extend(
-            character
-                .to_ascii_lowercase()
-                .encode_utf8(&mut buffer)
-                .as_bytes(),
-        );
+        let folded = character.to_ascii_lowercase();
+        out.extend(folded.encode_utf8(&mut buffer).as_bytes());
     }
-    out
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ fn version(tbs: &mut Reader<'_>) -> Result<u8, DerError> {
 /// `Extensions`, whole: at least one, none twice.
 pub(crate) fn extensions(raw: &[u8]) -> Result<Vec<Extension<'_>>, DerError> {
     let mut list = Reader::only(raw, SEQUENCE, "extensions that are no SEQUENCE")?;
-    let mut found: Vec<Extension<'_>> = Vec::new();
+    let mut found: Vec<Extension<'_>> = Vec::with_capacity(12);
     while !list.is_empty() {
         let extension = extension(&mut list)?;
         if found.iter().any(|other| other.oid == extension.oid) {

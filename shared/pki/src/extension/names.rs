@@ -2,7 +2,7 @@
 
 use crate::{
     der::{self, DerError, OID, Reader, SEQUENCE, constructed},
-    name::CanonicalName,
+    name,
 };
 
 /// `GeneralName` (RFC 5280 4.2.1.6).
@@ -58,7 +58,7 @@ pub(crate) fn general_name<'a>(list: &mut Reader<'a>) -> Result<GeneralName<'a>,
         0x86 => GeneralName::Uri(one.value),
         0xa4 => {
             // A CHOICE is tagged explicitly: the Name is inside.
-            CanonicalName::read(one.value)?;
+            name::check(one.value)?;
             GeneralName::Directory(one.value)
         }
         0x87 => GeneralName::Ip(one.value),

@@ -89,11 +89,11 @@ impl<'a> Node<'a> {
         let issuer = CanonicalName::read(view.issuer)?;
         let subject = CanonicalName::read(view.subject)?;
         let ext = Extensions::read(&view)?;
-        if issuer.0.is_empty() {
+        if issuer.is_empty() {
             return Err(DerError("an empty issuer").into());
         }
         let names_elsewhere = !ext.alt_names.is_empty() && ext.alt_names_critical;
-        if subject.0.is_empty() && (ext.is_ca() || !names_elsewhere) {
+        if subject.is_empty() && (ext.is_ca() || !names_elsewhere) {
             // RFC 5280 4.1.2.6.
             return Err(DerError("an empty subject without critical names").into());
         }

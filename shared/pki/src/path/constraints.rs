@@ -88,7 +88,7 @@ impl<'a> NameConstraints<'a> {
     fn weight(&self) -> (usize, usize) {
         let all = self.permitted.iter().chain(&self.excluded);
         all.fold((0, 0), |(uris, others), subtree| match subtree {
-            Subtree::Directory(name) => (uris, others + name.0.len().max(1)),
+            Subtree::Directory(name) => (uris, others + name.len().max(1)),
             Subtree::Other(GeneralName::Uri(_)) => (uris + 1, others),
             Subtree::Other(_) => (uris, others + 1),
         })
@@ -153,7 +153,7 @@ impl Name<'_> {
     /// For permitted subtrees: certainly inside.
     fn within(&self, subtree: &Subtree<'_>) -> bool {
         match (self, subtree) {
-            (Self::Directory(name), Subtree::Directory(base)) => name.0.starts_with(&base.0),
+            (Self::Directory(name), Subtree::Directory(base)) => name.starts_with(base),
             (Self::Other(name), Subtree::Other(base)) => within(name, base),
             _ => false,
         }
@@ -228,7 +228,7 @@ fn comparisons(names: &[Name<'_>], above: &[&NameConstraints<'_>]) -> (usize, us
 /// Subject, subjectAltName, and mail addresses in the subject where there are none elsewhere.
 fn names_of<'a>(node: &Node<'a>) -> Vec<Name<'a>> {
     let mut names = Vec::new();
-    if !node.subject.0.is_empty() {
+    if !node.subject.is_empty() {
         names.push(Name::Directory(node.subject.clone()));
     }
     for name in &node.ext.alt_names {

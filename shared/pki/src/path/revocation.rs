@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     extension::{DistributionPoint, GeneralName, KeyUsage, PointName, ReasonFlags},
-    name::{self, CanonicalName},
+    name::CanonicalName,
     path::cert::Node,
 };
 
@@ -348,11 +348,8 @@ fn keys(names: &[GeneralName<'_>]) -> Vec<Key> {
 /// nameRelativeToCRLIssuer.
 fn extended(base: &CanonicalName, rdn: &[u8]) -> Vec<Key> {
     let mut full = base.clone();
-    match name::rdn(rdn) {
-        Ok(last) => {
-            full.0.push(last);
-            vec![Key::Directory(full)]
-        }
+    match full.push_rdn(rdn) {
+        Ok(()) => vec![Key::Directory(full)],
         Err(_) => Vec::new(),
     }
 }

@@ -47,7 +47,7 @@ static LISTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         list(middle, 3, 20, &[], &[]),
         list(middle, 4, 20, &[(9, 4)], &[scope(0x81)]),
         list(middle, 5, 20, &[(7, 4)], &[scope(0x82)]),
-        list(middle, 6, 20, &[(7, 1)], &[some.clone()]),
+        list(middle, 6, 20, &[(7, 1)], std::slice::from_ref(&some)),
         list(middle, 7, 20, &[], &[some]),
         list(middle, 8, 21, &[(7, 3)], &[base]),
         list((MIDDLE, &CAS[2]), 9, 20, &[], &[]),
@@ -109,7 +109,7 @@ proptest! {
 
     #[test]
     fn f056_octets_of_any_kind_are_answered(der in prop::collection::vec(any::<u8>(), 0..300)) {
-        let wrapped = seq(&[der.clone()]);
+        let wrapped = seq(std::slice::from_ref(&der));
         for bytes in [&der, &wrapped] {
             let _ = warikan_pki::parse_certificate(bytes);
             let _ = warikan_pki::parse_crl(bytes);
