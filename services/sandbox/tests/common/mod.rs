@@ -9,9 +9,15 @@ use warikan_sandbox::{Config, Sandbox};
 use warikan_testkit::{App, Reply, TestHouse};
 
 pub async fn open(house: &TestHouse) -> Sandbox {
-    Sandbox::open(Config { fixed_keys: true }, &house.platform)
-        .await
-        .unwrap()
+    Sandbox::open(
+        Config {
+            fixed_keys: true,
+            ..Config::default()
+        },
+        &house.platform,
+    )
+    .await
+    .unwrap()
 }
 
 pub async fn serve(house: &TestHouse) -> App {
