@@ -29,6 +29,13 @@ pub(crate) struct EndpointView {
     pub failing_since: Option<Timestamp>,
     /// Until when the secret before the last rotation goes on signing.
     pub previous_secret_until: Option<Timestamp>,
+    /// `whpk_..`: verifies the `v1a` signatures (Ed25519). It is no secret. `null` for endpoints from before `v1a`, until their
+    /// next rotation.
+    pub public_key: Option<String>,
+    /// The public key before the last rotation, as long as it goes on signing.
+    pub previous_public_key: Option<String>,
+    /// It answered 429, 502, 503 or 504: nothing is sent to it before this moment.
+    pub throttled_until: Option<Timestamp>,
     pub created_at: Timestamp,
 }
 
@@ -50,6 +57,15 @@ impl EndpointView {
             failing_since: row.failing_since.map(Into::into),
             previous_secret_until: row
                 .previous_until
+                .map(Timestamp::new)
+                .filter(|at| *at > now),
+            public_key: row.public_key.clone(),
+            previous_public_key: row
+                .previous_public_key
+                .clone()
+                .filter(|_| row.previous_until.is_some_and(|until| until > now.utc())),
+            throttled_until: row
+                .throttled_until
                 .map(Timestamp::new)
                 .filter(|at| *at > now),
             created_at: row.created_at.into(),
@@ -114,7 +130,7 @@ fn place(row: &endpoint::Model) -> String {
 }
 
 pub(crate) fn seal(row: &endpoint::Model, sealer: &Sealer, secret: &SigningSecret) -> Vec<u8> {
-    sealer.seal(&place(row), secret.octets())
+    sealer.seal(&place(row), secret.octets().expose())
 }
 
 /// The secrets that sign now, the newest first.
@@ -130,7 +146,7 @@ pub(crate) fn secrets(
         .map(|sealed| {
             sealer
                 .open(&place(row), sealed)
-                .map(SigningSecret::from_octets)
+                .map(|octets| SigningSecret::from_octets(&octets))
         })
         .collect()
 }

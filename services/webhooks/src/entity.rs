@@ -12,6 +12,8 @@ pub(crate) mod feed_head {
         #[sea_orm(primary_key, auto_increment = false)]
         pub environment: String,
         pub last_sequence: i64,
+        /// The oldest number that is still kept.
+        pub first_sequence: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -65,6 +67,13 @@ pub(crate) mod endpoint {
         /// Sealed; signs along until `previous_until`.
         pub previous_secret: Option<Vec<u8>>,
         pub previous_until: Option<DateTimeUtc>,
+        /// `whpk_..`; none for endpoints older than `v1a` here.
+        pub public_key: Option<String>,
+        pub previous_public_key: Option<String>,
+        /// Asked for less: nothing is sent before this.
+        pub throttled_until: Option<DateTimeUtc>,
+        /// How often in a row it asked.
+        pub throttle_step: i32,
         pub created_at: DateTimeUtc,
     }
 
@@ -117,6 +126,34 @@ pub(crate) mod attempt {
         pub status: Option<i32>,
         pub error: Option<String>,
         pub duration_ms: i64,
+        /// Where it went, and what was signed: with the event's body, the request as it was.
+        pub url: Option<String>,
+        pub signature: Option<String>,
+        /// The beginning of the answer's body.
+        pub answer: Option<String>,
+        /// Whether the answer went on.
+        pub answer_cut: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod notice {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "operator_notice")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub tenant: Uuid,
+        pub environment: String,
+        pub endpoint: Uuid,
+        pub cause: String,
+        pub failing_since: Option<DateTimeUtc>,
+        pub at: DateTimeUtc,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

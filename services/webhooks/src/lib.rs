@@ -27,6 +27,7 @@ mod error;
 mod ids;
 mod manage_endpoints;
 mod migrations;
+mod prune;
 mod read_feed;
 mod record;
 mod resend;
@@ -106,11 +107,11 @@ impl Webhooks {
         })))
     }
 
-    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`).
+    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`).
     #[must_use]
     pub fn module(&self) -> Module {
         let state = Data::new(self.clone());
-        let deliver = self.clone();
+        let (deliver, prune) = (self.clone(), self.clone());
         Module {
             name: "webhooks",
             routes: Arc::new(move |config| {
@@ -126,7 +127,9 @@ impl Webhooks {
                     .service(api::deliveries::test_endpoint)
                     .service(api::deliveries::list_deliveries)
                     .service(api::deliveries::resend_delivery)
-                    .service(api::deliveries::replay_events);
+                    .service(api::deliveries::get_delivery)
+                    .service(api::deliveries::replay_events)
+                    .service(api::notices::list_notices);
             }),
             consumers: self.consumers(),
             tasks: vec![
@@ -139,6 +142,18 @@ impl Webhooks {
                         let this = deliver.clone();
                         async move {
                             this.deliver_due().await?;
+                            Ok(())
+                        }
+                    },
+                ),
+                Task::new(
+                    "webhooks.prune",
+                    Duration::from_secs(3_600),
+                    Arc::new(Notify::new()),
+                    move || {
+                        let this = prune.clone();
+                        async move {
+                            this.prune().await?;
                             Ok(())
                         }
                     },

@@ -23,10 +23,14 @@ impl Webhooks {
         new: &NewEndpoint,
         once: &Idempotency,
     ) -> Result<Answer, WebhooksError> {
-        // Names are looked up before the transaction: nothing waits for a network while it holds one.
-        let url = self.0.egress.accept(&new.url).await?;
         let platform = &self.0.platform;
         let now = self.now();
+        // A repeated request gets its first answer even where the URL would be refused by now.
+        if let Some(answer) = self.answered_before(once).await? {
+            return Ok(answer);
+        }
+        // Names are looked up outside of a transaction: nothing waits for a network while it holds one.
+        let url = self.0.egress.accept(&new.url).await?;
         let secret = SigningSecret::generate(&platform.entropy);
         let mut made = row::Model {
             id: platform.entropy.id::<Endpoint>(now).uuid(),
@@ -42,6 +46,10 @@ impl Webhooks {
             secret: Vec::new(),
             previous_secret: None,
             previous_until: None,
+            public_key: secret.public_key(),
+            previous_public_key: None,
+            throttled_until: None,
+            throttle_step: 0,
             created_at: now.utc(),
         };
         made.secret = endpoint::seal(&made, platform.keys.sealer(), &secret);
@@ -66,6 +74,14 @@ impl Webhooks {
         Ok(answer)
     }
 
+    /// The answer this key got before, if any. Claims nothing: the transaction is given up.
+    async fn answered_before(&self, once: &Idempotency) -> Result<Option<Answer>, WebhooksError> {
+        let txn = begin_write(&self.0.db).await?;
+        let answer = once.claim(&txn, self.now()).await?;
+        txn.rollback().await?;
+        Ok(answer)
+    }
+
     pub(crate) async fn change_endpoint(
         &self,
         scope: TenantScope,
@@ -87,6 +103,9 @@ impl Webhooks {
             .ok_or(WebhooksError::NotFound)?;
         if let Some(url) = url {
             row.url = url;
+            // What the old place asked for does not bind the new one.
+            row.throttled_until = None;
+            row.throttle_step = 0;
         }
         if let Some(types) = &change.types {
             row.types = endpoint::filter_text(types);
@@ -98,6 +117,8 @@ impl Webhooks {
                 row.disabled_at = None;
                 row.failing_since = None;
                 row.last_failed_at = None;
+                row.throttled_until = None;
+                row.throttle_step = 0;
             }
             Some(false) if row.enabled => {
                 row.enabled = false;
@@ -132,6 +153,7 @@ impl Webhooks {
         let secret = SigningSecret::generate(&platform.entropy);
         let sealed = endpoint::seal(&row, platform.keys.sealer(), &secret);
         row.previous_secret = Some(std::mem::replace(&mut row.secret, sealed));
+        row.previous_public_key = std::mem::replace(&mut row.public_key, secret.public_key());
         let overlap = Duration::from_secs(self.0.config.secret_overlap_seconds);
         row.previous_until = Some(now.plus(overlap).utc());
         endpoints::update(&txn, row.clone()).await?;

@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(FeedAndDeliveries)]
+    vec![Box::new(FeedAndDeliveries), Box::new(KeysHealthAndLog)]
 }
 
 struct FeedAndDeliveries;
@@ -113,5 +113,83 @@ impl MigrationTrait for FeedAndDeliveries {
             manager.get_connection().execute_unprepared(index).await?;
         }
         Ok(())
+    }
+}
+
+/// The columns of the second step: public keys (`v1a`), slowing down, where a feed begins after pruning, and what was sent and
+/// answered. All may be absent, so that rows of the first step stay valid.
+struct KeysHealthAndLog;
+
+impl MigrationName for KeysHealthAndLog {
+    fn name(&self) -> &'static str {
+        "m0102_webhooks_keys_health_and_log"
+    }
+}
+
+fn added() -> Vec<(&'static str, ColumnDef)> {
+    vec![
+        ("endpoint", col("public_key").string_len(64).to_owned()),
+        (
+            "endpoint",
+            col("previous_public_key").string_len(64).to_owned(),
+        ),
+        (
+            "endpoint",
+            col("throttled_until").timestamp_with_time_zone().to_owned(),
+        ),
+        (
+            "endpoint",
+            col("throttle_step")
+                .integer()
+                .not_null()
+                .default(0)
+                .to_owned(),
+        ),
+        (
+            "feed_head",
+            col("first_sequence")
+                .big_integer()
+                .not_null()
+                .default(1)
+                .to_owned(),
+        ),
+        ("delivery_attempt", col("url").text().to_owned()),
+        ("delivery_attempt", col("signature").text().to_owned()),
+        ("delivery_attempt", col("answer").text().to_owned()),
+        (
+            "delivery_attempt",
+            col("answer_cut")
+                .boolean()
+                .not_null()
+                .default(false)
+                .to_owned(),
+        ),
+    ]
+}
+
+fn operator_notice() -> TableCreateStatement {
+    table("operator_notice")
+        .col(col("id").uuid().not_null().primary_key())
+        .col(col("tenant").uuid().not_null())
+        .col(col("environment").string_len(16).not_null())
+        .col(col("endpoint").uuid().not_null())
+        .col(col("cause").string_len(32).not_null())
+        .col(col("failing_since").timestamp_with_time_zone())
+        .col(col("at").timestamp_with_time_zone().not_null())
+        .to_owned()
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for KeysHealthAndLog {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // One column per statement: SQLite takes no more.
+        for (name, column) in added() {
+            let alter = Table::alter()
+                .table(Alias::new(name))
+                .add_column(column)
+                .to_owned();
+            manager.alter_table(alter).await?;
+        }
+        manager.create_table(operator_notice()).await
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Feed {
     next_cursor: String,
     /// Whether more lies ready behind this part.
     has_more: bool,
+    /// The oldest `sequence` that is still kept. What is older was kept for the published time and is gone.
+    first_sequence: i64,
 }
 
 /// What to read.
@@ -87,6 +89,17 @@ fn refused(detail: &str) -> WebhooksError {
     }
 }
 
+fn gone(first: i64) -> WebhooksError {
+    WebhooksError::Field {
+        field: "?after",
+        code: "cursor_expired",
+        detail: format!(
+            "events before {first} are no longer kept; go on with after={}, and take what is missing from the resources themselves",
+            first - 1
+        ),
+    }
+}
+
 impl Webhooks {
     pub(crate) async fn read_feed(
         &self,
@@ -97,17 +110,21 @@ impl Webhooks {
         let deadline = Instant::now() + request.wait;
         loop {
             let grown = self.0.grown.notified();
-            // The head first: what commits between the two reads is then left for the next, not passed over.
-            let head = feed::head(scope, &self.0.db).await?;
+            // The ends first: what commits between the two reads is then left for the next, not passed over.
+            let (first, head) = feed::ends(scope, &self.0.db).await?;
             if after > head {
                 return Err(refused("lies beyond the end of this tenant's feed"));
+            }
+            // A reader who asks for what is gone must learn that something is missing; 0 asks for whatever is there.
+            if after != 0 && after < first - 1 {
+                return Err(gone(first));
             }
             let limit = request.limit;
             let rows =
                 feed::between(scope, &self.0.db, after, head, &request.types, limit + 1).await?;
             let now = Instant::now();
             if !rows.is_empty() || now >= deadline {
-                return part(rows, limit, head);
+                return part(rows, limit, (first, head));
             }
             let pause = LOOK.min(deadline - now);
             // Either way there is another look.
@@ -126,7 +143,11 @@ impl Webhooks {
     }
 }
 
-fn part(mut rows: Vec<event::Model>, limit: u64, head: i64) -> Result<Feed, WebhooksError> {
+fn part(
+    mut rows: Vec<event::Model>,
+    limit: u64,
+    (first, head): (i64, i64),
+) -> Result<Feed, WebhooksError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > limit;
     rows.truncate(limit);
@@ -139,6 +160,7 @@ fn part(mut rows: Vec<event::Model>, limit: u64, head: i64) -> Result<Feed, Webh
         data,
         next_cursor: reached.to_string(),
         has_more,
+        first_sequence: first,
     })
 }
 

@@ -1,6 +1,9 @@
 //! Writing down what came of attempts, and what follows for deliveries and endpoints.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use sea_orm::{DatabaseTransaction, DbErr};
 use uuid::Uuid;
@@ -11,41 +14,50 @@ use warikan_types::{Environment, Id, TenantScope, Timestamp};
 use crate::{
     Webhooks,
     deliver::Outcome,
-    entity::{attempt, delivery, endpoint},
-    schedule::{Verdict, judge},
+    entity::{attempt, endpoint, notice},
+    schedule::{Verdict, judge, throttle},
     store::{
         deliveries::{FAILED, PENDING},
-        queue,
+        notices, queue,
     },
 };
 
+/// What outcomes meant for endpoints.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// Those with a failed attempt among the outcomes: what they may get next is in their rows.
+    pub failed: HashSet<Uuid>,
+    /// Whether a fact lies in the outbox.
+    pub told: bool,
+}
+
 impl Webhooks {
-    /// Records outcomes in the given transaction; returns the endpoints that were disabled by them, for each of which a
-    /// fact lies in the outbox. Outcomes whose delivery was deleted meanwhile are dropped with it.
+    /// Records outcomes in the given transaction. For endpoints that were disabled by them a fact lies in the outbox and a notice
+    /// before the operator. Outcomes whose delivery was deleted meanwhile are dropped with it.
     pub(crate) async fn record(
         &self,
         txn: &DatabaseTransaction,
         outcomes: &[Outcome],
         now: Timestamp,
-    ) -> Result<Vec<Uuid>, DbErr> {
+    ) -> Result<Recorded, DbErr> {
         if outcomes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Recorded::default());
         }
-        let ids = outcomes.iter().map(|one| one.delivery).collect();
-        let deliveries: HashMap<Uuid, delivery::Model> = queue::deliveries(txn, ids)
+        let ids: Vec<Uuid> = outcomes.iter().map(|one| one.delivery).collect();
+        let counts: HashMap<Uuid, (i32, i32)> = queue::counts(txn, &ids)
             .await?
             .into_iter()
-            .map(|row| (row.id, row))
+            .map(|(id, attempts, round_start)| (id, (attempts, round_start)))
             .collect();
-        let kept: Vec<(&Outcome, &delivery::Model)> = outcomes
+        let kept: Vec<(&Outcome, (i32, i32))> = outcomes
             .iter()
-            .filter_map(|one| deliveries.get(&one.delivery).map(|row| (one, row)))
+            .filter_map(|one| counts.get(&one.delivery).map(|counts| (one, *counts)))
             .collect();
         queue::record_attempts(txn, kept.iter().map(|(one, _)| attempt_row(one)).collect()).await?;
 
         let mut delivered = Vec::new();
-        for (one, row) in &kept {
-            let tries = row.attempts - row.round_start;
+        for (one, (attempts, round_start)) in &kept {
+            let tries = attempts - round_start;
             let verdict = judge(
                 &self.0.config,
                 &self.0.platform.entropy,
@@ -54,7 +66,7 @@ impl Webhooks {
                 now,
             );
             // A later attempt has begun (the lease ran out meanwhile): it decides, unless this one arrived.
-            if verdict != Verdict::Delivered && row.attempts != one.number {
+            if verdict != Verdict::Delivered && *attempts != one.number {
                 continue;
             }
             match verdict {
@@ -71,7 +83,7 @@ impl Webhooks {
                 }
             }
         }
-        queue::mark_delivered(txn, delivered, now).await?;
+        queue::mark_delivered(txn, &delivered, now).await?;
         self.judge_endpoints(txn, &kept, now).await
     }
 
@@ -79,15 +91,21 @@ impl Webhooks {
     async fn judge_endpoints(
         &self,
         txn: &DatabaseTransaction,
-        kept: &[(&Outcome, &delivery::Model)],
+        kept: &[(&Outcome, (i32, i32))],
         now: Timestamp,
-    ) -> Result<Vec<Uuid>, DbErr> {
-        let ids = kept.iter().map(|(one, _)| one.endpoint).collect();
+    ) -> Result<Recorded, DbErr> {
+        let touched: HashSet<Uuid> = kept.iter().map(|(one, _)| one.endpoint).collect();
+        let failed = kept
+            .iter()
+            .filter(|(one, _)| !one.ending.succeeded())
+            .map(|(one, _)| one.endpoint)
+            .collect();
         let patience = Duration::from_secs(self.0.config.disable_after_seconds);
-        let (mut facts, mut disabled) = (Vec::new(), Vec::new());
-        for before in queue::endpoints(txn, ids).await? {
+        let mut facts = Vec::new();
+        for before in queue::endpoints(txn, touched.into_iter().collect()).await? {
             let mut row = before.clone();
             for (one, _) in kept.iter().filter(|(one, _)| one.endpoint == before.id) {
+                self.slow_down(&mut row, one, now);
                 take_outcome(&mut row, one, patience, now);
             }
             if row == before {
@@ -96,11 +114,47 @@ impl Webhooks {
             queue::set_health(txn, &row).await?;
             if before.enabled && !row.enabled {
                 facts.extend(self.disabled_fact(&row, now));
-                disabled.push(row.id);
+                notices::insert(txn, self.notice(&row, now)).await?;
             }
         }
+        let told = !facts.is_empty();
         Outbox::append(txn, facts).await?;
-        Ok(disabled)
+        Ok(Recorded { failed, told })
+    }
+
+    /// Leaves an overloaded endpoint alone for a while. Answers to attempts that were under way together count as one.
+    fn slow_down(&self, row: &mut endpoint::Model, one: &Outcome, now: Timestamp) {
+        let Some(wait) = throttle(&self.0.config, row.throttle_step, &one.ending) else {
+            if one.ending.succeeded() {
+                row.throttled_until = None;
+                row.throttle_step = 0;
+            }
+            return;
+        };
+        if row
+            .throttled_until
+            .is_none_or(|until| until <= one.at.utc())
+        {
+            row.throttle_step += 1;
+        }
+        row.throttled_until = row.throttled_until.max(Some(now.plus(wait).utc()));
+    }
+
+    fn notice(&self, row: &endpoint::Model, now: Timestamp) -> notice::Model {
+        notice::Model {
+            id: self
+                .0
+                .platform
+                .entropy
+                .id::<warikan_types::Event>(now)
+                .uuid(),
+            tenant: row.tenant,
+            environment: row.environment.clone(),
+            endpoint: row.id,
+            cause: row.disabled_cause.clone().unwrap_or_default(),
+            failing_since: row.failing_since,
+            at: now.utc(),
+        }
     }
 
     fn disabled_fact(&self, row: &endpoint::Model, now: Timestamp) -> Option<Envelope> {
@@ -125,6 +179,10 @@ fn attempt_row(one: &Outcome) -> attempt::Model {
         status: one.ending.status.map(i32::from),
         error: one.error.map(str::to_owned),
         duration_ms: i64::try_from(one.duration.as_millis()).unwrap_or(i64::MAX),
+        url: Some(one.to.url.clone()),
+        signature: Some(one.signature.clone()).filter(|text| !text.is_empty()),
+        answer: one.answer.clone(),
+        answer_cut: one.answer_cut,
     }
 }
 

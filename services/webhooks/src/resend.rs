@@ -35,6 +35,34 @@ pub(crate) struct AttemptView {
     /// `secret_unreadable`.
     error: Option<String>,
     duration_ms: i64,
+    /// What was sent; its body is the delivery's `message`.
+    request: RequestView,
+    /// The beginning of the answer's body as text, 1,024 octets at most; `null` where no answer came.
+    answer: Option<String>,
+    /// Whether the answer's body went on, or broke off.
+    answer_cut: bool,
+}
+
+/// The request of an attempt: a POST.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RequestView {
+    /// Where it went.
+    url: Option<String>,
+    /// `webhook-id`: the event's id.
+    webhook_id: EventId,
+    /// `webhook-timestamp`: when, in seconds since 1970.
+    webhook_timestamp: i64,
+    /// `webhook-signature`; `null` where it could not be signed.
+    webhook_signature: Option<String>,
+}
+
+/// One delivery with what was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryDetail {
+    #[serde(flatten)]
+    pub delivery: DeliveryView,
+    /// The body of every attempt, to the octet.
+    pub message: String,
 }
 
 /// One event on its way to one endpoint.
@@ -74,6 +102,14 @@ impl DeliveryView {
                     status: attempt.status,
                     error: attempt.error.clone(),
                     duration_ms: attempt.duration_ms,
+                    request: RequestView {
+                        url: attempt.url.clone(),
+                        webhook_id: Id::from_uuid(row.event),
+                        webhook_timestamp: Timestamp::new(attempt.at).unix(),
+                        webhook_signature: attempt.signature.clone(),
+                    },
+                    answer: attempt.answer.clone(),
+                    answer_cut: attempt.answer_cut,
                 })
                 .collect(),
         }
@@ -128,6 +164,23 @@ impl Webhooks {
         self.0.grown.notify_waiters();
         self.0.due.notify_one();
         Ok(answer)
+    }
+
+    /// A delivery with its attempts and the message.
+    pub(crate) async fn delivery(
+        &self,
+        scope: TenantScope,
+        id: DeliveryId,
+    ) -> Result<DeliveryDetail, WebhooksError> {
+        let db = &self.0.db;
+        let found = deliveries::find(scope, db, id).await?;
+        let row = found.ok_or(WebhooksError::NotFound)?;
+        let event = feed::event(scope, db, row.event).await?;
+        let attempts = deliveries::attempts(db, std::slice::from_ref(&row)).await?;
+        Ok(DeliveryDetail {
+            delivery: DeliveryView::of(&row, &attempts),
+            message: event.ok_or(WebhooksError::NotFound)?.body,
+        })
     }
 
     /// Makes a delivery due again, with the ladder from its start.

@@ -58,11 +58,28 @@ pub(crate) fn judge(
         config.jitter_percent,
         entropy,
     );
-    let asked = ending
-        .retry_after
-        .unwrap_or_default()
-        .min(Duration::from_secs(config.retry_after_cap_seconds));
-    Verdict::Retry(now.plus(wait.max(asked)))
+    Verdict::Retry(now.plus(wait.max(asked(config, ending))))
+}
+
+/// The longest an endpoint is left alone because it answered that it is overloaded, where it does not say for how long.
+const THROTTLE_CAP: Duration = Duration::from_secs(300);
+
+/// For how long an endpoint is left alone that answers that it is overloaded (429, 502, 503, 504): a second, doubling with every
+/// such answer in a row, or for as long as its `Retry-After` asks, within the cap. `None` where the answer says nothing of the
+/// kind.
+pub(crate) fn throttle(config: &Config, step: i32, ending: &Ending) -> Option<Duration> {
+    if !matches!(ending.status, Some(429 | 502 | 503 | 504)) {
+        return None;
+    }
+    let doublings = u32::try_from(step.clamp(0, 9)).unwrap_or(0);
+    let own = Duration::from_secs(1 << doublings).min(THROTTLE_CAP);
+    Some(own.max(asked(config, ending)))
+}
+
+/// What `Retry-After` asks for, within the cap.
+fn asked(config: &Config, ending: &Ending) -> Duration {
+    let cap = Duration::from_secs(config.retry_after_cap_seconds);
+    ending.retry_after.unwrap_or_default().min(cap)
 }
 
 /// Moves a wait by up to `percent` either way, evenly, in steps of a hundredth of a percent.
@@ -184,5 +201,28 @@ mod tests {
         for odd in ["", "-1", "soon", "1.5", "1e9"] {
             assert_eq!(wait(odd), 5, "{odd}");
         }
+    }
+
+    #[test]
+    fn f066_an_overloaded_endpoint_is_left_alone_longer_and_longer() {
+        let config = Config::default();
+        let wait = |step, status, asked| {
+            let ending = Ending {
+                status: Some(status),
+                retry_after: asked,
+            };
+            throttle(&config, step, &ending).map(|wait| wait.as_secs())
+        };
+        let waits: Vec<_> = (0..11).filter_map(|step| wait(step, 503, None)).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        for status in [429, 502, 503, 504] {
+            assert_eq!(wait(0, status, None), Some(1));
+        }
+        for status in [200, 400, 410, 500, 501, 505] {
+            assert_eq!(wait(3, status, Some(Duration::from_secs(60))), None);
+        }
+        assert_eq!(wait(0, 429, Some(Duration::from_secs(900))), Some(900));
+        assert_eq!(wait(4, 429, Some(Duration::from_secs(2))), Some(16));
+        assert_eq!(wait(0, 503, Some(Duration::MAX)), Some(86_400));
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Scene, expected_signature};
+use common::{Scene, expected_signature, verifies_v1a};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 use warikan_testkit::{Received, WebhookSink};
@@ -40,7 +40,19 @@ async fn f064_headers_body_and_signature_are_those_of_standard_webhooks() {
     assert_eq!(one.header("webhook-timestamp"), Some(now.as_str()));
     assert_eq!(one.header("content-type"), Some("application/json"));
     let signature = expected_signature(endpoint["secret"].as_str().unwrap(), one);
-    assert_eq!(one.header("webhook-signature"), Some(signature.as_str()));
+    let sent: Vec<&str> = one
+        .header("webhook-signature")
+        .unwrap()
+        .split(' ')
+        .collect();
+    assert_eq!(sent[0], signature);
+    // Beside it stands Ed25519, for whoever holds the public key alone.
+    assert_eq!(sent.len(), 2);
+    assert!(verifies_v1a(
+        endpoint["public_key"].as_str().unwrap(),
+        sent[1],
+        one
+    ));
 
     let body: Value = serde_json::from_slice(&one.body).unwrap();
     let event = &scene.feed(&token, "").await["data"][0];
@@ -93,7 +105,19 @@ async fn f064_f066_the_first_two_fail_then_it_arrives_with_the_same_id_and_body(
     );
     for one in &received {
         let signature = expected_signature(endpoint["secret"].as_str().unwrap(), one);
-        assert_eq!(one.header("webhook-signature"), Some(signature.as_str()));
+        let sent: Vec<&str> = one
+            .header("webhook-signature")
+            .unwrap()
+            .split(' ')
+            .collect();
+        assert_eq!(sent[0], signature);
+        // Beside it stands Ed25519, for whoever holds the public key alone.
+        assert_eq!(sent.len(), 2);
+        assert!(verifies_v1a(
+            endpoint["public_key"].as_str().unwrap(),
+            sent[1],
+            one
+        ));
     }
 
     let delivery = &scene.deliveries(&token, &endpoint).await[0];
@@ -162,6 +186,8 @@ async fn f065_both_secrets_sign_for_a_day_then_only_the_new_one() {
     let rotated = rotated.expect(200);
     assert_ne!(rotated["secret"], made["secret"]);
     assert_eq!(rotated["previous_secret_until"], "2026-11-22T00:00:00Z");
+    assert_ne!(rotated["public_key"], made["public_key"]);
+    assert_eq!(rotated["previous_public_key"], made["public_key"]);
     let (old, new) = (
         made["secret"].as_str().unwrap(),
         rotated["secret"].as_str().unwrap(),
@@ -173,16 +199,19 @@ async fn f065_both_secrets_sign_for_a_day_then_only_the_new_one() {
         scene.deliver().await;
         let received = sink.received();
         let last = received.last().unwrap();
-        let signatures: Vec<&str> = last
-            .header("webhook-signature")
-            .unwrap()
-            .split(' ')
-            .collect();
+        let signatures = last.header("webhook-signature").unwrap().split(' ');
+        let (v1a, v1): (Vec<&str>, Vec<&str>) = signatures.partition(|one| one.starts_with("v1a,"));
         let mut expected = vec![expected_signature(new, last)];
+        let mut keys = vec![&rotated["public_key"]];
         if overlap {
             expected.push(expected_signature(old, last));
+            keys.push(&made["public_key"]);
         }
-        assert_eq!(signatures, expected);
+        assert_eq!(v1, expected);
+        assert_eq!(v1a.len(), keys.len());
+        for (key, signature) in keys.into_iter().zip(v1a) {
+            assert!(verifies_v1a(key.as_str().unwrap(), signature, last));
+        }
     }
     let token = scene.token(tenant);
     let read = scene.app.get(&path(&made, ""), &token).await;

@@ -12,7 +12,7 @@ use warikan_types::{Delivery, Endpoint};
 
 use crate::{
     Webhooks,
-    resend::{DeliveryView, ReplayRequest, Replayed},
+    resend::{DeliveryDetail, DeliveryView, ReplayRequest, Replayed},
     store,
 };
 
@@ -84,6 +84,22 @@ pub(crate) async fn list_deliveries(
         view.id.uuid()
     });
     Ok(Json(page))
+}
+
+/// Read a delivery
+///
+/// With every attempt: what was sent, what was answered, how long it took.
+#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`dlv_..`")),
+    security(("oauth2" = ["webhooks"])),
+    responses((status = 200, body = DeliveryDetail), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+#[get("/v1/deliveries/{id}")]
+pub(crate) async fn get_delivery(
+    caller: TenantCaller<needs::Webhooks>,
+    id: PathId<Delivery>,
+    webhooks: Data<Webhooks>,
+) -> Result<Json<DeliveryDetail>, Problem> {
+    Ok(Json(webhooks.delivery(caller.scope, id.0).await?))
 }
 
 /// Send a delivery again

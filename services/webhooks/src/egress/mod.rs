@@ -14,11 +14,11 @@ mod url;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use reqwest::{
-    Client,
+    Certificate, Client, Response,
     dns::{Addrs, Name, Resolve, Resolving},
     header::{HeaderMap, RETRY_AFTER},
     redirect::Policy,
@@ -30,6 +30,8 @@ use crate::config::Config;
 
 /// How long registration waits for a name to resolve before it leaves the judgement to the deliveries.
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
+/// Octets of an answer's body that are kept for the tenant's log.
+pub(crate) const ANSWER_KEPT: usize = 1_024;
 
 type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
@@ -49,19 +51,33 @@ pub(crate) enum Sent {
     Answered {
         status: u16,
         retry_after: Option<String>,
+        /// The beginning of the body, [`ANSWER_KEPT`] octets at most.
+        answer: Vec<u8>,
+        /// Whether the body went on, or broke off.
+        cut: bool,
     },
     /// None came; why, as a stable word.
     Failed(&'static str),
 }
 
+/// The way out cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EgressError {
+    #[error("extra_roots {} cannot be read: {source}", path.display())]
+    Roots { path: PathBuf, source: io::Error },
+    #[error("the TLS client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
 impl Egress {
     /// # Errors
-    /// The TLS client cannot be set up, for instance because the machine has no root certificates.
-    pub(crate) fn new(config: &Config) -> Result<Self, reqwest::Error> {
+    /// The TLS client cannot be set up, for instance because the machine has no root certificates, or the extra ones cannot
+    /// be read.
+    pub(crate) fn new(config: &Config) -> Result<Self, EgressError> {
         Self::with_lookup(config, Arc::new(system_lookup))
     }
 
-    fn with_lookup(config: &Config, lookup: Lookup) -> Result<Self, reqwest::Error> {
+    fn with_lookup(config: &Config, lookup: Lookup) -> Result<Self, EgressError> {
         let rules = Arc::new(Rules {
             allow_loopback: config.allow_loopback_http,
             ports: config.allowed_ports.clone(),
@@ -70,12 +86,24 @@ impl Egress {
             rules: Arc::clone(&rules),
             lookup: Arc::clone(&lookup),
         };
+        let roots = match &config.extra_roots {
+            None => Vec::new(),
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|source| EgressError::Roots {
+                    path: path.clone(),
+                    source,
+                })?;
+                Certificate::from_pem_bundle(&pem)?
+            }
+        };
         let client = Client::builder()
+            .tls_certs_merge(roots)
             .user_agent(concat!("Warikan-Webhooks/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .redirect(Policy::none())
             .dns_resolver(guard)
             .pool_max_idle_per_host(config.endpoint_concurrency)
+            .tcp_nodelay(true)
             .build()?;
         Ok(Self {
             rules,
@@ -119,29 +147,44 @@ impl Egress {
             Ok(Err(error)) => return Sent::Failed(word(&error)),
             Ok(Ok(response)) => response,
         };
-        let answered = Sent::Answered {
-            status: response.status().as_u16(),
-            retry_after: response
-                .headers()
-                .get(RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned),
-        };
-        // Reading a short body to its end lets the connection be used again; nothing else is wanted of it.
-        let limit = self.response_limit;
-        let drained = tokio::time::timeout_at(deadline, async {
-            let mut read = 0;
-            while let Ok(Some(chunk)) = response.chunk().await {
+        let status = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let mut answer = Vec::new();
+        let whole = tokio::time::timeout_at(
+            deadline,
+            drain(&mut response, self.response_limit, &mut answer),
+        );
+        let cut = !whole.await.unwrap_or(false);
+        Sent::Answered {
+            status,
+            retry_after,
+            answer,
+            cut,
+        }
+    }
+}
+
+/// Reads a body up to the limit and keeps its beginning; whether that was all of it. Reading a short body to its end lets the
+/// connection be used again.
+async fn drain(response: &mut Response, limit: usize, kept: &mut Vec<u8>) -> bool {
+    let mut read = 0;
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
                 read += chunk.len();
+                let room = ANSWER_KEPT - kept.len();
+                kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if read > limit {
-                    break;
+                    return false;
                 }
             }
-        });
-        if drained.await.is_err() {
-            tracing::debug!("an endpoint's answer did not end in time");
+            Ok(None) => return read == kept.len(),
+            Err(_) => return false,
         }
-        answered
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) async fn next_sequence(
         tenant: Set(scope.tenant().uuid()),
         environment: Set(environment(scope).to_owned()),
         last_sequence: Set(1),
+        first_sequence: Set(1),
     })
     .on_conflict(
         OnConflict::columns([feed_head::Column::Tenant, feed_head::Column::Environment])
@@ -46,11 +47,14 @@ pub(crate) async fn insert(txn: &DatabaseTransaction, row: event::Model) -> Resu
     Ok(())
 }
 
-/// The last number given; 0 for an empty feed.
-pub(crate) async fn head<C: ConnectionTrait>(scope: TenantScope, db: &C) -> Result<i64, DbErr> {
+/// The oldest number that is kept, and the last one given; 1 and 0 for an empty feed.
+pub(crate) async fn ends<C: ConnectionTrait>(
+    scope: TenantScope,
+    db: &C,
+) -> Result<(i64, i64), DbErr> {
     let key = (scope.tenant().uuid(), environment(scope).to_owned());
     let head = feed_head::Entity::find_by_id(key).one(db).await?;
-    Ok(head.map_or(0, |head| head.last_sequence))
+    Ok(head.map_or((1, 0), |head| (head.first_sequence, head.last_sequence)))
 }
 
 fn of(scope: TenantScope) -> sea_orm::Select<event::Entity> {

@@ -6,7 +6,9 @@
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;
 pub(crate) mod feed;
+pub(crate) mod notices;
 pub(crate) mod queue;
+pub(crate) mod retention;
 
 use warikan_types::TenantScope;
 

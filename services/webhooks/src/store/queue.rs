@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -11,6 +11,9 @@ use warikan_types::Timestamp;
 
 use super::deliveries::{DELIVERED, PENDING};
 use crate::entity::{attempt, delivery, endpoint, event};
+
+/// Ids and rows per statement: SQLite takes 32,766 parameters.
+const CHUNK: usize = 1_000;
 
 type Lease = Option<chrono::DateTime<chrono::Utc>>;
 
@@ -39,8 +42,12 @@ pub(crate) async fn endpoints_with_work<C: ConnectionTrait>(
         ))
         .filter(claimable(now))
         .into_query();
+    let left_alone = Condition::any()
+        .add(endpoint::Column::ThrottledUntil.is_null())
+        .add(endpoint::Column::ThrottledUntil.lte(now.utc()));
     endpoint::Entity::find()
         .filter(endpoint::Column::Enabled.eq(true))
+        .filter(left_alone)
         .filter(Expr::exists(work))
         .order_by_asc(endpoint::Column::Id)
         .all(db)
@@ -80,24 +87,63 @@ pub(crate) async fn claim(
         .await
 }
 
-/// The events with these ids.
-pub(crate) async fn events<C: ConnectionTrait>(
-    db: &C,
-    ids: Vec<Uuid>,
-) -> Result<Vec<event::Model>, DbErr> {
-    by_ids(event::Entity::find(), event::Column::Id, ids)
-        .all(db)
-        .await
+/// Gives claimed deliveries back that were not begun: the attempt is not counted, and they are due as before.
+pub(crate) async fn release(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<(), DbErr> {
+    for chunk in ids.chunks(CHUNK) {
+        delivery::Entity::update_many()
+            .col_expr(delivery::Column::LeaseUntil, Expr::value(Lease::None))
+            .col_expr(
+                delivery::Column::Attempts,
+                sea_orm::ExprTrait::sub(Expr::col(delivery::Column::Attempts), 1),
+            )
+            .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .filter(delivery::Column::State.eq(PENDING))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
 }
 
-/// The deliveries with these ids.
-pub(crate) async fn deliveries<C: ConnectionTrait>(
+/// The messages of the events with these ids.
+pub(crate) async fn bodies<C: ConnectionTrait>(
     db: &C,
-    ids: Vec<Uuid>,
-) -> Result<Vec<delivery::Model>, DbErr> {
-    by_ids(delivery::Entity::find(), delivery::Column::Id, ids)
-        .all(db)
-        .await
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, String)>, DbErr> {
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let part = event::Entity::find()
+            .select_only()
+            .columns([event::Column::Id, event::Column::Body])
+            .filter(event::Column::Id.is_in(chunk.iter().copied()))
+            .into_tuple()
+            .all(db)
+            .await?;
+        found.extend::<Vec<(Uuid, String)>>(part);
+    }
+    Ok(found)
+}
+
+/// Where the deliveries with these ids stand: attempts begun, and those of earlier rounds.
+pub(crate) async fn counts<C: ConnectionTrait>(
+    db: &C,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, i32, i32)>, DbErr> {
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let part = delivery::Entity::find()
+            .select_only()
+            .columns([
+                delivery::Column::Id,
+                delivery::Column::Attempts,
+                delivery::Column::RoundStart,
+            ])
+            .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .into_tuple()
+            .all(db)
+            .await?;
+        found.extend::<Vec<(Uuid, i32, i32)>>(part);
+    }
+    Ok(found)
 }
 
 /// The endpoints with these ids.
@@ -105,13 +151,10 @@ pub(crate) async fn endpoints<C: ConnectionTrait>(
     db: &C,
     ids: Vec<Uuid>,
 ) -> Result<Vec<endpoint::Model>, DbErr> {
-    by_ids(endpoint::Entity::find(), endpoint::Column::Id, ids)
+    endpoint::Entity::find()
+        .filter(endpoint::Column::Id.is_in(ids))
         .all(db)
         .await
-}
-
-fn by_ids<E: EntityTrait>(query: Select<E>, column: E::Column, ids: Vec<Uuid>) -> Select<E> {
-    query.filter(column.is_in(ids))
 }
 
 /// Writes attempts down. One that is already there is the same attempt.
@@ -119,32 +162,34 @@ pub(crate) async fn record_attempts(
     txn: &DatabaseTransaction,
     rows: Vec<attempt::Model>,
 ) -> Result<(), DbErr> {
-    if rows.is_empty() {
-        return Ok(());
+    for chunk in rows.chunks(CHUNK) {
+        let models = chunk
+            .iter()
+            .cloned()
+            .map(IntoActiveModel::into_active_model);
+        attempt::Entity::insert_many(models)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(txn)
+            .await?;
     }
-    attempt::Entity::insert_many(rows.into_iter().map(IntoActiveModel::into_active_model))
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(txn)
-        .await?;
     Ok(())
 }
 
 /// Marks deliveries as arrived.
 pub(crate) async fn mark_delivered(
     txn: &DatabaseTransaction,
-    ids: Vec<Uuid>,
+    ids: &[Uuid],
     now: Timestamp,
 ) -> Result<(), DbErr> {
-    if ids.is_empty() {
-        return Ok(());
+    for chunk in ids.chunks(CHUNK) {
+        delivery::Entity::update_many()
+            .col_expr(delivery::Column::State, Expr::value(DELIVERED))
+            .col_expr(delivery::Column::LeaseUntil, Expr::value(Lease::None))
+            .col_expr(delivery::Column::FinishedAt, Expr::value(Some(now.utc())))
+            .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .exec(txn)
+            .await?;
     }
-    delivery::Entity::update_many()
-        .col_expr(delivery::Column::State, Expr::value(DELIVERED))
-        .col_expr(delivery::Column::LeaseUntil, Expr::value(Lease::None))
-        .col_expr(delivery::Column::FinishedAt, Expr::value(Some(now.utc())))
-        .filter(delivery::Column::Id.is_in(ids))
-        .exec(txn)
-        .await?;
     Ok(())
 }
 
@@ -181,6 +226,8 @@ pub(crate) async fn set_health(
         disabled_at: Set(row.disabled_at),
         failing_since: Set(row.failing_since),
         last_failed_at: Set(row.last_failed_at),
+        throttled_until: Set(row.throttled_until),
+        throttle_step: Set(row.throttle_step),
         ..sea_orm::ActiveModelTrait::default()
     })
     .exec(txn)

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -180,6 +182,26 @@ pub fn expected_signature(secret: &str, received: &Received) -> String {
             &received.body,
         )
         .unwrap()
+}
+
+/// Whether a `v1a` signature of a request is by this public key (`whpk_..`), as a consumer would find out.
+pub fn verifies_v1a(public_key: &str, signature: &str, received: &Received) -> bool {
+    let key = STANDARD
+        .decode(public_key.strip_prefix("whpk_").unwrap())
+        .unwrap();
+    let octets = STANDARD
+        .decode(signature.strip_prefix("v1a,").unwrap())
+        .unwrap();
+    let mut content = format!(
+        "{}.{}.",
+        received.header("webhook-id").unwrap(),
+        received.header("webhook-timestamp").unwrap()
+    )
+    .into_bytes();
+    content.extend(&received.body);
+    UnparsedPublicKey::new(&ED25519, key)
+        .verify(&content, &octets)
+        .is_ok()
 }
 
 /// A receiver on the level of octets: reads a request, then does as told. Counts connections and those open at once.

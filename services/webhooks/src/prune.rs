@@ -1,0 +1,30 @@
+//! The task `webhooks.prune`: lets go of events that were kept for the published time, and of their deliveries.
+//!
+//! A feed loses its oldest part and nothing else, so what remains is still gap-free and says where it begins
+//! (`first_sequence`). A reader that comes back too late is told so and does not silently skip. Waiting deliveries of such an
+//! event (an endpoint paused for months) go with it. The work is done in short transactions, so that it holds up no one.
+
+use warikan_messaging::begin_write;
+
+use crate::{Webhooks, error::WebhooksError, store::retention};
+
+/// Events removed per transaction.
+const BATCH: u64 = 500;
+
+impl Webhooks {
+    pub(crate) async fn prune(&self) -> Result<(), WebhooksError> {
+        let cutoff = self.now().minus(self.0.config.retention());
+        for head in retention::heads(&self.0.db).await? {
+            let before = retention::first_young(&self.0.db, &head, cutoff).await?;
+            loop {
+                let txn = begin_write(&self.0.db).await?;
+                let gone = retention::cut(&txn, &head, before, BATCH).await?;
+                txn.commit().await?;
+                if gone == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
