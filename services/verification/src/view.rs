@@ -11,6 +11,7 @@ use warikan_types::{
 
 /// The certificate, as this tenant may know it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = CertificateOfVerification)]
 pub(crate) struct CertificateView {
     /// A pseudonym of the certificate, this tenant's own; `null` where nobody vouches for the certificate.
     pub(crate) handle: Option<CertificateHandle>,
@@ -32,6 +33,7 @@ pub(crate) enum StatusState {
 
 /// The status, where it came from and how fresh it is.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = StatusOfVerification)]
 pub(crate) struct StatusView {
     pub(crate) state: StatusState,
     pub(crate) channel: Option<Channel>,

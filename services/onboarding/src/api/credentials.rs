@@ -63,7 +63,7 @@ fn view(row: &ClientRow) -> Result<CredentialView, Error> {
 }
 
 /// Make a credential for a tenant
-#[utoipa::path(tag = "operator", params(("id" = TenantId, Path)), request_body = NewCredential, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "create_credential", tag = "operator", params(("id" = TenantId, Path)), request_body = NewCredential, security(("oauth2" = ["operator"])),
     responses((status = 201, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/credentials")]
@@ -140,7 +140,7 @@ pub(crate) async fn create(
 }
 
 /// A tenant's credentials, without their secrets
-#[utoipa::path(tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "list_credentials", tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
     responses((status = 200, body = Page<CredentialView>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/operator/tenants/{id}/credentials")]
 pub(crate) async fn list(
@@ -159,7 +159,7 @@ pub(crate) async fn list(
 /// Revoke a credential
 ///
 /// New tokens are refused at once; one already given is over within five minutes.
-#[utoipa::path(tag = "operator", params(("id" = TenantId, Path), ("client_id" = ClientId, Path)), security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "revoke_credential", tag = "operator", params(("id" = TenantId, Path), ("client_id" = ClientId, Path)), security(("oauth2" = ["operator"])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/operator/tenants/{id}/credentials/{client_id}")]
 pub(crate) async fn revoke(

@@ -46,7 +46,7 @@ pub(crate) struct TokenAnswer {
 /// Get an access token with client credentials
 ///
 /// Authenticate with HTTP Basic (`client_secret_basic`) or in the body (`client_secret_post`).
-#[utoipa::path(tag = "access", security(()),
+#[utoipa::path(operation_id = "grant_token", tag = "access", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = TokenAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument)))]
 #[post("/oauth/token")]

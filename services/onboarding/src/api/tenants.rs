@@ -121,7 +121,7 @@ fn text(pointer: &str, value: &str, most: usize) -> Result<String, Problem> {
 /// Take on a tenant
 ///
 /// It starts as `applied`: its sandbox is open, production is not.
-#[utoipa::path(tag = "operator", request_body = Application, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "create_tenant", tag = "operator", request_body = Application, security(("oauth2" = ["operator"])),
     responses((status = 201, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
 #[post("/v1/operator/tenants")]
@@ -195,7 +195,7 @@ fn changed(onboarding: &Onboarding, row: &TenantRow, state: TenantState) -> Enve
 }
 
 /// The tenants
-#[utoipa::path(tag = "operator", params(PageQuery), security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "list_tenants", tag = "operator", params(PageQuery), security(("oauth2" = ["operator"])),
     responses((status = 200, body = Page<TenantView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/operator/tenants")]
 pub(crate) async fn list(
@@ -221,7 +221,7 @@ pub(crate) async fn list(
 }
 
 /// One tenant
-#[utoipa::path(tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "read_tenant", tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/operator/tenants/{id}")]
 pub(crate) async fn read(
@@ -237,7 +237,7 @@ pub(crate) async fn read(
 /// Record an item of the go-live checklist
 ///
 /// With its evidence and the document's date; who recorded it and when is kept. Recording it again replaces it.
-#[utoipa::path(tag = "operator", params(("id" = TenantId, Path)), request_body = ChecklistEntry, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "record_checklist_item", tag = "operator", params(("id" = TenantId, Path)), request_body = ChecklistEntry, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/checklist")]
@@ -273,7 +273,7 @@ pub(crate) async fn record(
 /// Take a tenant to the next state of its life
 ///
 /// 409 with what is missing while the checklist does not allow it. Repeating a step that is done changes nothing.
-#[utoipa::path(tag = "operator", params(("id" = TenantId, Path)), request_body = Step, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "advance_tenant", tag = "operator", params(("id" = TenantId, Path)), request_body = Step, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/state")]

@@ -52,6 +52,7 @@ pub(crate) enum CertificateState {
 
 /// A certificate of a simulated person.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CertificateOfPerson)]
 pub(crate) struct CertificateView {
     kind: CertificateKind,
     /// DER.

@@ -10,7 +10,7 @@ use crate::{Verification, challenge::ChallengeView, request::ChallengeRequest, s
 ///
 /// For `authentication` the card signs the octets of `challenge`. For `signature` the digest of what the person is shown
 /// is fixed here. A challenge is good for one verification by the same tenant, for ten minutes.
-#[utoipa::path(tag = "verification", request_body = ChallengeRequest, security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "create_challenge", tag = "verification", request_body = ChallengeRequest, security(("oauth2" = ["verifications"])),
     responses((status = 201, body = ChallengeView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/challenges")]

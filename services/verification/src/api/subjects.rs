@@ -67,7 +67,7 @@ async fn view(
 }
 
 /// The subjects
-#[utoipa::path(tag = "subjects", params(PageQuery), security(("oauth2" = ["subjects"])),
+#[utoipa::path(operation_id = "list_subjects", tag = "subjects", params(PageQuery), security(("oauth2" = ["subjects"])),
     responses((status = 200, body = Page<SubjectView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/subjects")]
 pub(crate) async fn list(
@@ -91,7 +91,7 @@ pub(crate) async fn list(
 }
 
 /// One subject
-#[utoipa::path(tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+#[utoipa::path(operation_id = "read_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
     responses((status = 200, body = SubjectView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/subjects/{id}")]
 pub(crate) async fn read(
@@ -104,7 +104,7 @@ pub(crate) async fn read(
 }
 
 /// Check a subject's certificates now (現況確認)
-#[utoipa::path(tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+#[utoipa::path(operation_id = "check_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
     responses((status = 200, body = SubjectCheck), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[post("/v1/subjects/{id}/check")]
 pub(crate) async fn check(
@@ -119,7 +119,7 @@ pub(crate) async fn check(
 /// Erase a subject
 ///
 /// Its reference, certificate identities, answers and evidence are gone; a tombstone with its id and dates stays.
-#[utoipa::path(tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+#[utoipa::path(operation_id = "erase_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/subjects/{id}")]
 pub(crate) async fn erase(

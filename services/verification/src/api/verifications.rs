@@ -24,7 +24,7 @@ use crate::{
 ///
 /// A certificate that is merely not good is a 201 with a verdict; only malformed requests are refused. The attributes are
 /// in this answer (and in its replay under the same Idempotency-Key) and nowhere else.
-#[utoipa::path(tag = "verification", request_body = VerificationRequest, security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "create_verification", tag = "verification", request_body = VerificationRequest, security(("oauth2" = ["verifications"])),
     responses((status = 201, body = VerificationAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/verifications")]
@@ -67,7 +67,7 @@ fn open(
 }
 
 /// The verifications, oldest first, without attributes
-#[utoipa::path(tag = "verification", params(PageQuery), security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "list_verifications", tag = "verification", params(PageQuery), security(("oauth2" = ["verifications"])),
     responses((status = 200, body = Page<VerificationView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/verifications")]
 pub(crate) async fn list(
@@ -93,7 +93,7 @@ pub(crate) async fn list(
 }
 
 /// One verification, without attributes
-#[utoipa::path(tag = "verification", params(("id" = VerificationId, Path)), security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "read_verification", tag = "verification", params(("id" = VerificationId, Path)), security(("oauth2" = ["verifications"])),
     responses((status = 200, body = VerificationView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/verifications/{id}")]
 pub(crate) async fn read(
@@ -108,7 +108,7 @@ pub(crate) async fn read(
 /// Decide the stored evidence again
 ///
 /// Without `at` it must come out as it was recorded; with `at` the same evidence is judged for another moment.
-#[utoipa::path(tag = "verification", params(("id" = VerificationId, Path)), request_body = RevalidationRequest, security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "revalidate_verification", tag = "verification", params(("id" = VerificationId, Path)), request_body = RevalidationRequest, security(("oauth2" = ["verifications"])),
     responses((status = 200, body = Revalidation), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[post("/v1/verifications/{id}/revalidate")]
@@ -130,7 +130,7 @@ pub(crate) struct Reasons {
 }
 
 /// The closed list of reasons, in the published order
-#[utoipa::path(tag = "verification", security(()), responses((status = 200, body = Reasons)))]
+#[utoipa::path(operation_id = "list_reasons", tag = "verification", security(()), responses((status = 200, body = Reasons)))]
 #[get("/v1/reasons")]
 pub(crate) async fn reasons() -> HttpResponse {
     HttpResponse::Ok().json(Reasons {
