@@ -225,9 +225,23 @@ fn check_text(tlv: &Tlv<'_>) -> Result<(), DerError> {
         IA5_STRING => (tlv.value.is_ascii(), "an IA5String with other characters"),
         BMP_STRING => (is_wide(tlv.value, 2), "a BMPString with a surrogate"),
         UNIVERSAL_STRING => (is_wide(tlv.value, 4), "a UniversalString with no character"),
-        _ => (true, ""),
+        tag => (
+            is_other_type(tag, tlv.value),
+            "a value of no type that names have",
+        ),
     };
     if fits { Ok(()) } else { Err(DerError(wrong)) }
+}
+
+/// Types of attribute values beside the strings above: INTEGER, BIT STRING (x500UniqueIdentifier), OCTET STRING, OID,
+/// NumericString, T61String, VideotexString, times, the other strings, and structures.
+const fn is_other_type(tag: u8, value: &[u8]) -> bool {
+    match tag {
+        0x03 => matches!(value, [0] | [0..=7, _, ..]),
+        0x02 | 0x04 | 0x06 => !value.is_empty(),
+        0x12 | 0x14 | 0x15 | 0x17..=0x1b | SEQUENCE | SET => true,
+        _ => false,
+    }
 }
 
 fn code(chunk: &[u8]) -> Option<char> {

@@ -10,6 +10,7 @@ mod chains;
 mod crls;
 mod crypto;
 mod der;
+mod differential;
 mod keys;
 mod ocsp;
 mod pki;

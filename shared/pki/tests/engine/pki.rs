@@ -30,7 +30,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn build(&self) -> Vec<u8> {
+    /// What is signed.
+    pub fn tbs(&self) -> Vec<u8> {
         let mut parts = vec![
             self.version.clone(),
             self.serial.clone(),
@@ -43,7 +44,11 @@ impl Plan {
         if !self.extensions.is_empty() {
             parts.push(tlv(0xa3, &seq(&self.extensions)));
         }
-        let tbs = seq(&parts);
+        seq(&parts)
+    }
+
+    pub fn build(&self) -> Vec<u8> {
+        let tbs = self.tbs();
         let signature = self.how.sign(&self.signer, &tbs);
         seq(&[tbs, self.outer_algorithm.clone(), bits(0, &signature)])
     }

@@ -1,0 +1,17 @@
+//! `warikan pki` on lines of any octets: as many answers as lines, each of them JSON with a verdict.
+#![no_main]
+
+mod pki_command;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let mut output = Vec::new();
+    pki_command::run(data, &mut output).expect("reading and writing memory does not fail");
+    let lines = data.split_inclusive(|octet| *octet == b'\n').count();
+    let answers: Vec<&[u8]> = output.split_inclusive(|octet| *octet == b'\n').collect();
+    assert_eq!(answers.len(), lines, "an answer a line");
+    for answer in answers {
+        let answer: serde_json::Value =
+            serde_json::from_slice(answer).expect("an answer is JSON");
+        assert!(answer["verdict"].is_string(), "{answer}");
+    }
+});

@@ -1,0 +1,1 @@
+../../../../services/standalone/src/pki_command.rs
