@@ -34,11 +34,17 @@ fn at() -> Timestamp {
 /// The octets as a certificate: parsed, examined, judged as a leaf, as a CA of its own, and as a stranger in a path.
 pub fn certificate(data: &[u8]) {
     let examined = examine(data, &ANCHORS);
-    assert_eq!(examined.certificate().is_some(), Certificate::parse(data).is_ok());
+    assert_eq!(
+        examined.certificate().is_some(),
+        Certificate::parse(data).is_ok()
+    );
     if let Some(one) = examined.certificate() {
         assert!(is_der(data), "what is a certificate is DER");
         assert_eq!(one.der(), data, "nothing is lost");
-        assert!(parse_certificate(data).is_ok(), "what is strict is also general");
+        assert!(
+            parse_certificate(data).is_ok(),
+            "what is strict is also general"
+        );
         let _ = PublicKey::from_spki(one.spki_der());
     }
     let evidence = Evidence {
@@ -59,7 +65,11 @@ pub fn certificate(data: &[u8]) {
     };
     let report = validate(&evidence, &policy, at());
     assert_eq!(report, validate(&evidence, &policy, at()), "the same again");
-    assert_ne!(report.verdict, warikan_types::Verdict::Valid, "nobody signed zeros");
+    assert_ne!(
+        report.verdict,
+        warikan_types::Verdict::Valid,
+        "nobody signed zeros"
+    );
     let _ = AnchorSet::new([(Environment::Production, data.to_vec())]);
     for (target, stranger) in [(data, LEAF), (LEAF, data)] {
         let input = PathInput {
