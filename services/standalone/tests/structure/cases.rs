@@ -137,6 +137,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("POST /v1/webhook-endpoints/{id}/replay", 202)
         .of(&[Thing::Endpoint])
         .sending(|_| json!({ "since": "2026-11-30T00:00:00Z", "until": "2026-12-01T00:00:00Z" })),
+    Case::new("GET /v1/deliveries/{id}", 200).of(&[Thing::Delivery]),
     Case::new("POST /v1/deliveries/{id}/resend", 202).of(&[Thing::Delivery]),
     Case::new("POST /v1/webhook-endpoints/{id}/rotate-secret", 200).of(&[Thing::Endpoint]),
     // Billing.
@@ -146,6 +147,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/invoices/{id}/lines/{n}/records", 200).of(&[Thing::Invoice, Thing::Line]),
     // The operator.
     Case::new("GET /v1/operator/sources", 200),
+    Case::new("GET /v1/operator/notices", 200),
     Case::new("GET /v1/operator/months/{period}", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/close", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/tenants", 201).sending(|_| json!({ "name": "第三信用金庫" })),

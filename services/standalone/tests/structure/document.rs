@@ -70,6 +70,11 @@ fn every_operation_is_told_whole() {
         if operation["summary"].as_str().unwrap_or("").is_empty() {
             wrong.push(format!("{name}: has no summary; write a doc comment"));
         }
+        for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+            if answer["description"].as_str().unwrap_or("").is_empty() {
+                wrong.push(format!("{name}: {status} has no description"));
+            }
+        }
         parameters(&name, &path, operation, &mut wrong);
     }
     for operation in operations::all(&document) {

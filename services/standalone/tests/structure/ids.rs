@@ -12,7 +12,7 @@ use crate::{
     nothing_wrong,
     operations::{self, Operation},
     things::{Thing, Things},
-    tokens::refused,
+    tokens::{brief, refused},
 };
 
 const fn other(environment: Environment) -> Environment {
@@ -80,10 +80,10 @@ impl Round<'_> {
         let status = reply.status.as_u16();
         if status >= 500 || !operation.statuses.contains(&status) {
             self.wrong.push(format!(
-                "{}: {status} is not among the answers of its document ({:?}): {}",
+                "{}: not among the answers of its document ({:?}): {}",
                 operation.name(),
                 operation.statuses,
-                String::from_utf8_lossy(&reply.body)
+                brief(&reply)
             ));
         }
         reply
@@ -111,8 +111,8 @@ impl Round<'_> {
                     self.wrong.push(format!(
                         "{}, {who}: tells an existing id from {what}: {} and {}",
                         operation.name(),
-                        real.json,
-                        reply.json
+                        brief(&real),
+                        brief(&reply)
                     ));
                 }
             }
@@ -135,10 +135,9 @@ impl Round<'_> {
         let reply = self.ask(operation, case, caller, &path).await;
         if reply.status != case.answer {
             self.wrong.push(format!(
-                "{}: its owner is answered {} {}, not {}",
+                "{}: its owner is answered {}, not {}",
                 operation.name(),
-                reply.status,
-                String::from_utf8_lossy(&reply.body),
+                brief(&reply),
                 case.answer
             ));
         }

@@ -10,7 +10,7 @@ use crate::{
     nothing_wrong,
     operations::{self, Operation},
     repository::{is_test, rust_files},
-    tokens::refused,
+    tokens::{brief, refused},
 };
 
 /// Served without being operations: the document and the page that shows it.
@@ -109,11 +109,7 @@ async fn other_paths_are_not_there(house: &Served) {
             let answered =
                 refused(&reply, 404, "not_found").or(refused(&reply, 405, "method_not_allowed"));
             if answered.is_err() || (method == Method::GET && reply.status != 404) {
-                wrong.push(format!(
-                    "{method} {path}: {} {}",
-                    reply.status,
-                    String::from_utf8_lossy(&reply.body)
-                ));
+                wrong.push(format!("{method} {path}: {}", brief(&reply)));
             }
         }
     }

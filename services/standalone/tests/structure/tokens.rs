@@ -13,6 +13,15 @@ use crate::{
     operations::{self, Operation},
 };
 
+/// As much of an answer as a failure's message needs.
+pub(crate) fn brief(reply: &Reply) -> String {
+    let body: String = String::from_utf8_lossy(&reply.body)
+        .chars()
+        .take(160)
+        .collect();
+    format!("{} {body}", reply.status.as_u16())
+}
+
 /// An error answer is a problem document, of this status and code, and never our fault.
 pub(crate) fn refused(reply: &Reply, status: u16, code: &str) -> Result<(), String> {
     let media_type = reply.headers.get("content-type");
@@ -26,9 +35,8 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str) -> Result<(), Stri
         return Ok(());
     }
     Err(format!(
-        "{} {} instead of {status} {code} as a problem document",
-        reply.status,
-        String::from_utf8_lossy(&reply.body)
+        "{} instead of {status} {code} as a problem document",
+        brief(reply)
     ))
 }
 
