@@ -16,6 +16,8 @@ use warikan_types::{Environment, Timestamp};
 pub const ROOT: &[u8] = include_bytes!("../corpus/certificate/simulator-root.der");
 /// See [`ROOT`].
 pub const LEAF: &[u8] = include_bytes!("../corpus/certificate/simulator-signature.der");
+/// The certificate of the authority that stamped `hello` in the corpus.
+const TSA: &[u8] = include_bytes!("../corpus/certificate/example-tsa.der");
 
 static ANCHORS: LazyLock<AnchorSet> = LazyLock::new(|| {
     AnchorSet::new([(Environment::Sandbox, ROOT.to_vec())]).expect("the corpus has a root")
@@ -121,18 +123,58 @@ pub fn ocsp(data: &[u8]) {
 
 /// The octets as a timestamp, response or bare token.
 pub fn timestamp(data: &[u8]) {
+    let _ = stamped(data);
+}
+
+/// Whether the octets prove that `hello` was stamped.
+pub fn stamped(data: &[u8]) -> bool {
     let request = TimestampRequest {
         algorithm: DigestAlgorithm::Sha256,
-        digest: &[0; 32],
+        digest: &DigestAlgorithm::Sha256.digest(b"hello"),
         nonce: None,
         policy: None,
     };
     let trust = TimestampTrust {
-        trust_anchors: &[ROOT],
+        trust_anchors: &[ROOT, TSA],
         intermediates: &[],
         crls: &[],
         policy: &PathPolicy::any(),
     };
-    let _ = VerifiedTimestamp::verify_response(data, &request, &trust, at());
-    let _ = VerifiedTimestamp::verify_token(data, &request, &trust, at());
+    VerifiedTimestamp::verify_response(data, &request, &trust, at()).is_ok()
+        || VerifiedTimestamp::verify_token(data, &request, &trust, at()).is_ok()
+}
+
+/// The octets as a bag: certificates one after the other, the first of them the target, the rest both help and lists.
+pub fn bag(data: &[u8]) {
+    let mut parts = Vec::new();
+    let mut rest = data;
+    while !rest.is_empty() && parts.len() < 64 {
+        let length = match rest {
+            [_, 0x82, high, low, ..] => 4 + usize::from(*high) * 256 + usize::from(*low),
+            _ => rest.len(),
+        };
+        let (part, after) = rest.split_at(length.min(rest.len()));
+        parts.push(part);
+        rest = after;
+    }
+    let Some((target, others)) = parts.split_first() else {
+        return;
+    };
+    let mut policy = PathPolicy::any();
+    policy.algorithms = PathAlgorithms::Legacy;
+    let answer = |bag: &[&[u8]], policy: &PathPolicy| {
+        let input = PathInput {
+            target,
+            intermediates: bag,
+            trust_anchors: &[ROOT, TSA],
+            crls: bag,
+        };
+        validate_path(&input, policy, at())
+    };
+    let reversed: Vec<&[u8]> = others.iter().rev().copied().collect();
+    for revocation in [Revocation::None, Revocation::HardFail] {
+        policy.revocation = revocation;
+        let one = answer(others, &policy);
+        assert_eq!(one, answer(&reversed, &policy), "order means nothing");
+    }
 }
