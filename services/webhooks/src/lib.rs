@@ -118,6 +118,7 @@ impl Webhooks {
                 config
                     .app_data(state.clone())
                     .service(api::events::list_events)
+                    .service(api::events::list_event_types)
                     .service(api::endpoints::create_endpoint)
                     .service(api::endpoints::list_endpoints)
                     .service(api::endpoints::get_endpoint)

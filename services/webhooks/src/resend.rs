@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::begin_write;
-use warikan_types::{Id, TenantScope, Timestamp};
+use warikan_types::{Environment, Id, TenantScope, Timestamp};
 
 use crate::{
     Webhooks,
-    catalogue::{EndpointTestedData, EventData, EventType},
+    catalogue::{EventType, sample},
     endpoint,
     entity::{attempt, delivery, endpoint as row},
     error::WebhooksError,
@@ -116,6 +116,15 @@ impl DeliveryView {
     }
 }
 
+/// What to test with.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TestRequest {
+    /// `endpoint.tested` without it; in the sandbox any type.
+    #[serde(rename = "type", default)]
+    event_type: Option<EventType>,
+}
+
 /// A range of the feed, by when its events became true.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -139,21 +148,32 @@ pub(crate) struct Replayed {
 }
 
 impl Webhooks {
-    /// Appends an `endpoint.tested` event and sends it to this endpoint alone.
+    /// Appends an event and sends it to this endpoint alone. What is said to have happened must have happened, except in the
+    /// sandbox: in production only `endpoint.tested` is true.
     pub(crate) async fn test_endpoint(
         &self,
         scope: TenantScope,
         id: EndpointId,
+        request: &TestRequest,
         once: &Idempotency,
     ) -> Result<Answer, WebhooksError> {
         let now = self.now();
+        let event_type = request.event_type.unwrap_or(EventType::EndpointTested);
         let txn = begin_write(&self.0.db).await?;
         let row = find_enabled(scope, &txn, id).await?;
+        let sandbox = scope.environment() == Environment::Sandbox;
+        if event_type != EventType::EndpointTested && !sandbox {
+            return Err(WebhooksError::Field {
+                field: "/type",
+                code: "sandbox_only",
+                detail: "in production an endpoint is tested with endpoint.tested alone".to_owned(),
+            });
+        }
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
             return Ok(answer);
         }
-        let data = EventData::EndpointTested(EndpointTestedData { endpoint_id: id });
+        let data = sample(event_type, id, &self.0.platform.entropy, now);
         let event = self.0.platform.entropy.id(now);
         let event = self.append(scope, &txn, event, now, &data).await?;
         let made = self.enqueue(scope, &txn, &event, &[row.id]).await?;

@@ -12,7 +12,7 @@ use warikan_types::{Delivery, Endpoint};
 
 use crate::{
     Webhooks,
-    resend::{DeliveryDetail, DeliveryView, ReplayRequest, Replayed},
+    resend::{DeliveryDetail, DeliveryView, ReplayRequest, Replayed, TestRequest},
     store,
 };
 
@@ -29,26 +29,27 @@ pub(super) fn once(
 
 /// Send a test event
 ///
-/// Appends an `endpoint.tested` event to the feed and sends it to this endpoint, whatever its types.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+/// Appends an event to the feed and sends it to this endpoint, whatever its types: `endpoint.tested`, or in the sandbox an
+/// example of any type.
+#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")), request_body = TestRequest,
     security(("oauth2" = ["webhooks"])),
     responses((status = 202, body = DeliveryView), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
-        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
+        (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/webhook-endpoints/{id}/test")]
 pub(crate) async fn test_endpoint(
     caller: TenantCaller<needs::Webhooks>,
     id: PathId<Endpoint>,
     request: HttpRequest,
+    body: Body<TestRequest>,
     webhooks: Data<Webhooks>,
 ) -> Result<HttpResponse, Problem> {
-    let once = once(
-        &request,
-        &format!("test_endpoint/{}", id.0),
-        &caller,
-        &webhooks,
-    )?;
-    let answer = webhooks.test_endpoint(caller.scope, id.0, &once).await?;
+    let sealer = webhooks.0.platform.keys.sealer();
+    let operation = format!("test_endpoint/{}", id.0);
+    let scope = caller.scope;
+    let once = Idempotency::of(&request, &operation, Some(scope), body.digest(), sealer)?;
+    let answer = webhooks.test_endpoint(scope, id.0, &body, &once).await?;
     Ok(answer.into())
 }
 

@@ -6,13 +6,13 @@ use actix_web::{
     get,
     web::{Data, Json},
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use warikan_http::{PageQuery, Params, Problem, ProblemDocument, TenantCaller, needs};
 
 use crate::{
     Webhooks,
-    catalogue::EventType,
+    catalogue::{EventType, TypeView, catalogue},
     error::WebhooksError,
     read_feed::{After, Feed, FeedRequest},
 };
@@ -80,10 +80,28 @@ impl FeedQuery {
     }
 }
 
+/// The catalogue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Catalogue {
+    data: Vec<TypeView>,
+}
+
+/// List the event types
+///
+/// Each with the version of its payload, the JSON Schema of its message, and an example.
+#[utoipa::path(tag = "events", security(("oauth2" = ["events"])),
+    responses((status = 200, body = Catalogue), (status = 401, body = ProblemDocument),
+        (status = 403, body = ProblemDocument)))]
+#[get("/v1/event-types")]
+pub(crate) async fn list_event_types(_caller: TenantCaller<needs::Events>) -> Json<Catalogue> {
+    Json(Catalogue { data: catalogue() })
+}
+
 /// Read the event feed
 ///
 /// The truth about everything that happened for this tenant in this environment: ordered, without gaps, each event once. Keep
-/// `next_cursor` and give it as `after` next time. Webhooks are hints from the same log with the same ids.
+/// `next_cursor` and give it as `after` next time. Webhooks are hints from the same log with the same ids. Events stay for 90
+/// days unless the operator says otherwise; a place further back is refused with `cursor_expired`.
 #[utoipa::path(tag = "events", params(FeedQuery), security(("oauth2" = ["events"])),
     responses((status = 200, body = Feed), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]

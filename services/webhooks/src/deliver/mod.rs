@@ -37,8 +37,8 @@ use crate::{
 const RUN: Duration = Duration::from_secs(5);
 /// How often it looks for newly due work while deliveries are under way.
 const TICK: Duration = Duration::from_millis(250);
-/// How long outcomes may gather before they are recorded, where no lane runs dry.
-const PACE: Duration = Duration::from_millis(5);
+/// From one turn to the next while deliveries are under way: what comes in between shares a commit.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Lanes that are remembered with what they have earned; beyond, those at rest are forgotten and begin anew.
 const LANES_KEPT: usize = 10_000;
@@ -115,6 +115,7 @@ impl Webhooks {
                 dispatcher.gather();
             }
             let recorded = !dispatcher.outcomes.is_empty();
+            let next = Instant::now() + PACE;
             let claimed = self.turn(&mut dispatcher, !over).await?;
             if over {
                 self.0.due.notify_one();
@@ -123,12 +124,12 @@ impl Webhooks {
             if claimed == 0 && !recorded && dispatcher.is_idle() {
                 return Ok(());
             }
-            self.wait(&mut dispatcher).await;
+            self.wait(&mut dispatcher, next).await;
         }
     }
 
-    /// Waits until another turn is worth its commit.
-    async fn wait(&self, dispatcher: &mut Dispatcher) {
+    /// Waits until there is something for another turn, and until it is worth its commit.
+    async fn wait(&self, dispatcher: &mut Dispatcher, not_before: Instant) {
         let Dispatcher { workers, heard, .. } = dispatcher;
         let busy = !workers.is_empty();
         let came = tokio::select! {
@@ -142,12 +143,9 @@ impl Webhooks {
             () = tokio::time::sleep(TICK), if busy => None,
             () = std::future::ready(()), if !busy => None,
         };
-        if let Some(outcome) = came {
-            dispatcher.outcomes.push(outcome);
-            let dry = dispatcher.lanes.values().any(|lane| lane.waiting() == 0);
-            if !dry {
-                tokio::time::sleep(PACE).await;
-            }
+        dispatcher.outcomes.extend(came);
+        if busy {
+            tokio::time::sleep_until(not_before).await;
         }
     }
 

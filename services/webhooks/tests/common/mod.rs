@@ -60,6 +60,12 @@ impl Scene {
         (tenant, self.token(tenant))
     }
 
+    /// The same in the sandbox.
+    pub fn sandbox_tenant(&self) -> (TenantScope, String) {
+        let tenant = self.house.tenant(Environment::Sandbox);
+        (tenant, self.token(tenant))
+    }
+
     pub fn token(&self, tenant: TenantScope) -> String {
         let scopes = [ClientScope::Events, ClientScope::Webhooks];
         self.house.token(tenant, &scopes)

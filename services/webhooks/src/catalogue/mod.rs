@@ -3,6 +3,15 @@
 //! A fact on the bus is the platform's own; its public form is cut here, field by field, and nowhere else. Payloads are
 //! thin: ids, a verdict, a reason. No serial number and no issuer (法52条), no name, address or customer number: a
 //! message may lie in a tenant's logs for years, and who needs more asks the API with the id.
+//!
+//! [`samples`] holds an example of each, [`schema`] describes each as JSON Schema; both are served by the catalogue operation
+//! and lie in the repository, where a test compares them with this code.
+
+mod samples;
+mod schema;
+
+pub(crate) use samples::sample;
+pub(crate) use schema::{TypeView, catalogue};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,6 +64,17 @@ impl EventType {
             Self::InvoiceFinalized => "invoice.finalized",
             Self::EndpointDisabled => "endpoint.disabled",
             Self::EndpointTested => "endpoint.tested",
+        }
+    }
+
+    /// What it tells, in one sentence.
+    pub(crate) const fn meaning(self) -> &'static str {
+        match self {
+            Self::VerificationCompleted => "A verification was answered.",
+            Self::CertificateRevoked => "A watched certificate was revoked.",
+            Self::InvoiceFinalized => "A month's invoice stands.",
+            Self::EndpointDisabled => "The platform stopped sending to an endpoint.",
+            Self::EndpointTested => "Someone asked for a test of an endpoint.",
         }
     }
 

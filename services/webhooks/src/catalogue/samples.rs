@@ -1,0 +1,73 @@
+//! An example of every type: for the catalogue, and to be sent to an endpoint in the sandbox on request.
+
+use warikan_types::{CertificateKind, Entropy, Reason, RevocationReason, Timestamp, Verdict, Yen};
+
+use super::{
+    CertificateRevokedData, EndpointDisabledData, EndpointTestedData, EventData, EventType,
+    InvoiceFinalizedData, Message, VerificationCompletedData,
+};
+use crate::ids::EndpointId;
+
+/// A payload as it could have been. Its ids name nothing that exists, except for the endpoint's.
+pub(crate) fn sample(
+    event_type: EventType,
+    endpoint: EndpointId,
+    entropy: &Entropy,
+    now: Timestamp,
+) -> EventData {
+    match event_type {
+        EventType::VerificationCompleted => {
+            EventData::VerificationCompleted(VerificationCompletedData {
+                verification_id: entropy.id(now),
+                verdict: Verdict::Invalid,
+                reason: Some(Reason::CertificateRevoked),
+                certificate_handle: Some(entropy.id(now)),
+                subject_id: Some(entropy.id(now)),
+                watch_id: None,
+            })
+        }
+        EventType::CertificateRevoked => {
+            let reason = RevocationReason::AffiliationChanged;
+            EventData::CertificateRevoked(CertificateRevokedData {
+                watch_id: entropy.id(now),
+                certificate_handle: entropy.id(now),
+                subject_id: Some(entropy.id(now)),
+                kind: CertificateKind::CardSignature,
+                reason,
+                meaning: reason.meaning(),
+                recommended_action: reason.recommended_action(),
+                revoked_at: now,
+                this_update: now,
+                source_version: "1".to_owned(),
+            })
+        }
+        EventType::InvoiceFinalized => EventData::InvoiceFinalized(InvoiceFinalizedData {
+            invoice_id: entropy.id(now),
+            period: warikan_types::BillingMonth::of(now),
+            total: Yen(12_345),
+        }),
+        EventType::EndpointDisabled => EventData::EndpointDisabled(EndpointDisabledData {
+            endpoint_id: endpoint,
+            cause: "failing".to_owned(),
+        }),
+        EventType::EndpointTested => EventData::EndpointTested(EndpointTestedData {
+            endpoint_id: endpoint,
+        }),
+    }
+}
+
+/// A whole message, the same every time: what the catalogue prints.
+pub(super) fn example(event_type: EventType) -> Message {
+    let (entropy, at) = (Entropy::seeded(20), Timestamp::from_unix(1_795_219_200));
+    let at = at.expect("a moment in 2026");
+    let id = entropy.id(at);
+    let data = sample(event_type, entropy.id(at), &entropy, at);
+    Message {
+        id,
+        event_type,
+        version: event_type.version(),
+        sequence: 42,
+        timestamp: at,
+        data: serde_json::to_value(data).expect("a payload is plain data"),
+    }
+}
