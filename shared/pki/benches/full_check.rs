@@ -72,6 +72,46 @@ fn openssl() -> Option<u64> {
     whole.parse().ok().filter(|count| *count > 0)
 }
 
+/// Signature, shape and every entry of a list with so many entries.
+fn list_of(count: u32) {
+    use der::{bits, extension, int, seq, time, tlv};
+    use keys::{CA, How};
+    let reason = extension("2.5.29.21", false, &tlv(0x0a, &[3]));
+    let entry = seq(&[int(&[1, 0, 0, 0]), time("20261120010203Z"), seq(&[reason])]);
+    let entries = tlv(0x30, &entry.repeat(count as usize));
+    let key_id = extension("2.5.29.35", false, &seq(&[tlv(0x80, &pki::key_id(&CA))]));
+    let number = extension("2.5.29.20", false, &int(&[1]));
+    let tbs = seq(&[
+        int(&[1]),
+        How::Sha256.algorithm(),
+        pki::ca_name("JPKI-TEST"),
+        time("20261121000000Z"),
+        time("20261122000000Z"),
+        entries,
+        tlv(0xa0, &seq(&[key_id, number])),
+    ]);
+    let signature = How::Sha256.sign(&CA, &tbs);
+    let list = seq(&[tbs, How::Sha256.algorithm(), bits(0, &signature)]);
+    let anchors = pki::anchors();
+    let anchor = anchors.iter().next().unwrap();
+    let began = Instant::now();
+    let verified = warikan_pki::VerifiedCrl::verify(&list, anchor, pki::at(pki::NOON)).unwrap();
+    let took = began.elapsed();
+    assert_eq!(verified.len(), count as usize);
+    let walked = Instant::now();
+    let sum: usize = verified
+        .entries()
+        .map(|entry| entry.serial.octets().len())
+        .sum();
+    assert_eq!(sum, 4 * count as usize);
+    println!(
+        "list of {count} entries, {} MB: {} ms to verify, {} ms to walk",
+        list.len() / 1_000_000,
+        took.as_millis(),
+        walked.elapsed().as_millis()
+    );
+}
+
 fn main() {
     let rounds = if std::env::args().any(|arg| arg == "--bench") {
         2_000
@@ -123,6 +163,7 @@ fn main() {
     line("full check", full);
     println!("full check reaches {} % of the limit", 2 * one * 100 / full);
     if rounds > 1 {
+        list_of(1_000_000);
         match openssl() {
             Some(rate) => println!("openssl speed rsa2048: {rate} verifications/s"),
             None => println!("openssl speed rsa2048: no openssl here"),

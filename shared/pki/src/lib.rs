@@ -12,7 +12,10 @@
 //! 3. [`VerifiedCrl::verify`] for what the issuer says about revocation;
 //! 4. [`validate`] with [`Evidence`], [`Policy`] and a time: a [`Report`].
 //!
-//! Types are proofs: a [`VerifiedPath`] or [`VerifiedCrl`] exists only if its check has passed.
+//! Beside that way there are [`VerifiedOcsp`] for the live question, [`validate_path`] for certificates of CAs of any
+//! shape (RFC 5280 6), [`VerifiedTimestamp`] for RFC 3161, and [`crl_status`] for one list in hand.
+//!
+//! Types are proofs: a [`VerifiedPath`], [`VerifiedCrl`], [`VerifiedOcsp`] or [`VerifiedTimestamp`] exists only if its check has passed.
 
 mod algorithm;
 mod anchor;

@@ -315,6 +315,51 @@ fn f025_the_signature_is_over_this_and_nothing_else() {
 }
 
 #[test]
+fn the_next_cards_key_is_p_384() {
+    use aws_lc_rs::{
+        rand::SystemRandom,
+        signature::{ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair},
+    };
+    let holder = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
+    let mut plan = signature_leaf(&CA);
+    plan.spki = crate::der::seq(&[
+        crate::der::seq(&[
+            crate::der::oid("1.2.840.10045.2.1"),
+            crate::der::oid("1.3.132.0.34"),
+        ]),
+        bits(0, holder.public_key().as_ref()),
+    ]);
+    let found = examine(&plan.build(), &anchors());
+    let signature = holder.sign(&SystemRandom::new(), b"message").unwrap();
+    let status = good();
+    let judge = |message: &[u8], algorithm, signature: &[u8]| {
+        let signed = Signed::Message {
+            algorithm,
+            message: message.to_vec(),
+        };
+        let evidence = Evidence {
+            examined: &found,
+            signature,
+            signed: &signed,
+            status: Some(&status),
+        };
+        outcome(&validate(&evidence, &policy(), at(NOON)))
+    };
+    let (sha384, sha256) = (DigestAlgorithm::Sha384, DigestAlgorithm::Sha256);
+    assert_eq!(
+        judge(b"message", sha384, signature.as_ref()),
+        (Verdict::Valid, None)
+    );
+    let mismatch = (Verdict::Invalid, Some(Reason::SignatureMismatch));
+    assert_eq!(judge(b"other", sha384, signature.as_ref()), mismatch);
+    assert_eq!(judge(b"message", sha256, signature.as_ref()), mismatch);
+    assert_eq!(
+        judge(b"message", sha384, &[0x30, 6, 2, 1, 0, 2, 1, 0]),
+        mismatch
+    );
+}
+
+#[test]
 fn an_algorithm_ends_when_policy_says() {
     let mut policy = policy();
     policy.max_age = None;
