@@ -64,7 +64,7 @@ pub(crate) const DEMONSTRATIONS: [Demonstration; 19] = [
     shown(
         Reason::CertificateMalformed,
         "破損　一郎",
-        Making::Defective(Defect::TrailingData),
+        Making::Defective(Defect::MalformedUtf8),
     ),
     shown(
         Reason::CertificateUnsupported,

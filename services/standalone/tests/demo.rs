@@ -1,5 +1,7 @@
 //! `warikan demo` as a newcomer runs it, and that it says so when something is not as it should be.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 mod support;
 
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! The sandbox as a newcomer uses it: over HTTP, with the signed bodies that the sandbox itself hands out.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 mod support;
 
 use std::{collections::BTreeMap, net::TcpListener, sync::Arc, time::Duration};

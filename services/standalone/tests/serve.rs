@@ -1,5 +1,7 @@
 //! `warikan serve` and the commands around it, as an operator meets them: a process, its output, its exit code.
 
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
 mod support;
 
 use std::{collections::BTreeSet, net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
@@ -118,7 +120,7 @@ async fn the_documentation_is_served_and_is_what_openapi_prints() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f088_a_second_process_on_the_same_directory_refuses_to_start() {
     let here = Installation::new();
-    let server = here.serve().await;
+    let mut server = here.serve().await;
     let data = here.data_text();
     for command in ["serve", "migrate"] {
         let output = run(

@@ -83,7 +83,7 @@ const ALL_BUT_TESTING: [&str; 13] = [
 ];
 
 /// The whole plan. An edge that is not here fails.
-const PLAN: [Place; 16] = [
+const PLAN: [Place; 17] = [
     place("types", "shared/types", &[], &[]),
     place("pki", "shared/pki", &["types"], &["simulator"]),
     place("contracts", "shared/contracts", &["types"], &[]),
@@ -124,6 +124,8 @@ const PLAN: [Place; 16] = [
         &GROUND_AND_SIMULATOR,
         &["testkit"],
     ),
+    // It measures from outside and knows nothing of the inside.
+    place("loadtests", "loadtests", &[], &[]),
     place(
         "warikan",
         "services/standalone",

@@ -194,7 +194,7 @@ impl Server {
     }
 
     /// SIGKILL: nothing is finished, nothing is flushed.
-    pub fn kill(mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended by itself: {status}");

@@ -1,0 +1,109 @@
+//! Measures the platform from outside: over HTTP on loopback, as a tenant meets it.
+//!
+//! A time alone says more about the machine than about the program. So each scenario takes its yardsticks in the same run (one
+//! RSA verification by `openssl speed`, one HTTP round trip, one synced write) and reports how many times as long the
+//! platform took. Everything is bounded: so many requests, so much patience, then an error.
+
+mod caller;
+mod latency;
+mod platform;
+mod startup;
+mod statistics;
+mod yardstick;
+
+use std::{io::stdout, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::{latency::Latency, platform::Place, startup::Startup};
+
+/// Measures the platform from outside.
+#[derive(Parser)]
+#[command(name = "warikan-loadtests", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Subcommand)]
+enum Scenario {
+    /// One client, one verification after the other.
+    VerifyLatency {
+        #[command(flatten)]
+        where_: Where,
+        /// Verifications that are measured.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        count: u32,
+        /// Verifications before those.
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        warm_up: u32,
+        /// Runs; the median of their medians is the figure.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+        repeat: u32,
+    },
+    /// From the start of the process to the first answer, and what it keeps in memory.
+    Startup {
+        /// The `warikan` binary.
+        #[arg(long)]
+        bin: PathBuf,
+        /// Verifications between the two looks at the memory.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        count: u32,
+        /// Runs, each in a new data directory.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+        repeat: u32,
+    },
+}
+
+/// A binary to start, or a platform that runs.
+#[derive(clap::Args)]
+struct Where {
+    /// The `warikan` binary: each run starts it in a new data directory.
+    #[arg(long, required_unless_present = "url", conflicts_with = "url")]
+    bin: Option<PathBuf>,
+    /// A running platform with its sandbox, `http://127.0.0.1:8787`.
+    #[arg(long, requires = "operator_credential")]
+    url: Option<String>,
+    /// With `--url`: the platform's `operator-credential.json`.
+    #[arg(long)]
+    operator_credential: Option<PathBuf>,
+}
+
+impl Where {
+    fn place(self) -> anyhow::Result<Place> {
+        match (self.bin, self.url, self.operator_credential) {
+            (Some(binary), None, _) => Ok(Place::Binary(binary)),
+            (None, Some(url), Some(credential)) => Ok(Place::Running { url, credential }),
+            _ => anyhow::bail!("give --bin, or --url with --operator-credential"),
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut out = stdout();
+    match arguments.scenario {
+        Scenario::VerifyLatency {
+            where_,
+            count,
+            warm_up,
+            repeat,
+        } => {
+            let place = where_.place()?;
+            let scenario = Latency {
+                place,
+                count,
+                warm_up,
+                repeat,
+            };
+            runtime.block_on(scenario.run(&mut out))
+        }
+        Scenario::Startup { bin, count, repeat } => {
+            let scenario = Startup { bin, count, repeat };
+            runtime.block_on(scenario.run(&mut out))
+        }
+    }
+}

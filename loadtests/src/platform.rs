@@ -1,0 +1,168 @@
+//! The platform that is measured: a process of our own, or one that runs already.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::caller::Caller;
+
+/// How long a start or a stop may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a starting process is asked whether it answers.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Where the platform is.
+pub(crate) enum Place {
+    /// To be started.
+    Binary(PathBuf),
+    /// Already there.
+    Running {
+        /// Its address.
+        url: String,
+        /// The operator's credential file.
+        credential: PathBuf,
+    },
+}
+
+/// A platform to talk to. Its own process, if it has one, ends with it.
+pub(crate) struct Platform {
+    pub(crate) anyone: Caller,
+    credential: PathBuf,
+    process: Option<Process>,
+}
+
+impl Platform {
+    /// Starts a process in a new directory, or takes the one that runs.
+    pub(crate) async fn at(place: &Place) -> anyhow::Result<Self> {
+        match place {
+            Place::Running { url, credential } => Ok(Self {
+                anyone: Caller::anyone(url.trim_end_matches('/'))?,
+                credential: credential.clone(),
+                process: None,
+            }),
+            Place::Binary(binary) => {
+                let directory = tempfile::tempdir()?;
+                let data = directory.path().join("data");
+                let mut process = Process::start(binary, &data)?;
+                process.directory = Some(directory);
+                process.first_ok("/health/ready").await?;
+                Ok(Self {
+                    anyone: process.anyone.clone(),
+                    credential: data.join("operator-credential.json"),
+                    process: Some(process),
+                })
+            }
+        }
+    }
+
+    /// A sandbox credential of a new tenant.
+    pub(crate) async fn sandbox_credential(&self) -> anyhow::Result<Value> {
+        sandbox_credential(&self.anyone, &self.credential).await
+    }
+
+    /// The directory of its databases, where it is ours.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.process
+            .as_ref()
+            .and_then(|process| process.directory.as_ref())
+            .map(TempDir::path)
+    }
+}
+
+pub(crate) async fn sandbox_credential(anyone: &Caller, file: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let operator = anyone.with(&serde_json::from_slice(&text)?).await?;
+    operator.sandbox_credential().await
+}
+
+/// `warikan serve`, killed where it was not stopped.
+pub(crate) struct Process {
+    child: Child,
+    begun: Instant,
+    pub(crate) anyone: Caller,
+    /// Removed after the process has ended.
+    directory: Option<TempDir>,
+}
+
+impl Process {
+    /// Starts it on a free port; does not wait for anything.
+    pub(crate) fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
+        // Free a moment ago: nobody else takes ports here in between.
+        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let begun = Instant::now();
+        let child = Command::new(binary)
+            .args(["serve", "--listen", &listen, "--data-dir"])
+            .arg(data)
+            .env("WARIKAN_LOG", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        Ok(Self {
+            child,
+            begun,
+            anyone: Caller::anyone(&format!("http://{listen}"))?,
+            directory: None,
+        })
+    }
+
+    /// From the start to the first 200 of a path.
+    pub(crate) async fn first_ok(&mut self, path: &str) -> anyhow::Result<Duration> {
+        loop {
+            if self.anyone.is_ok(path).await {
+                return Ok(self.begun.elapsed());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("serve ended: {status}");
+            }
+            ensure!(self.begun.elapsed() < PATIENCE, "{path} never answered 200");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Resident memory in KiB, as Linux tells it (`proc(5)`: VmRSS).
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .and_then(|number| number.trim().parse().ok())
+            .context("no VmRSS in /proc")
+    }
+
+    /// SIGTERM; gives how long it took to end well.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<Duration> {
+        // The shell's own `kill`: the standard library sends no other signal than SIGKILL.
+        let script = format!("kill -TERM {}", self.child.id());
+        let begun = Instant::now();
+        ensure!(
+            Command::new("sh").args(["-c", &script]).status()?.success(),
+            "the signal was not sent"
+        );
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "serve ended badly: {status}");
+                return Ok(begun.elapsed());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "serve does not stop");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail where it has ended, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
