@@ -9,7 +9,7 @@ use actix_web::{
     web::{BytesMut, Payload as PayloadStream},
 };
 use futures_util::{StreamExt, future::LocalBoxFuture};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 
 use crate::{BODY_LIMIT, Code, FieldError, Problem};
@@ -125,6 +125,14 @@ async fn read(mut stream: PayloadStream) -> Result<BytesMut, Problem> {
 }
 
 fn parse<T: DeserializeOwned>(octets: &[u8]) -> Result<T, Problem> {
+    // serde would also read a struct from a list of its fields' values, in an order that nobody published.
+    let first = octets.iter().find(|octet| !b" \t\r\n".contains(octet));
+    if first != Some(&b'{') {
+        return Err(match serde_json::from_slice::<IgnoredAny>(octets) {
+            Ok(_) => Problem::field("", "invalid_value", "the body must be a JSON object"),
+            Err(error) => syntax_problem(&error),
+        });
+    }
     let mut json = serde_json::Deserializer::from_slice(octets);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());

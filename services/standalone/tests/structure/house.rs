@@ -126,13 +126,43 @@ impl Served {
         self.bearing(&self.token(caller), method, path, body).await
     }
 
-    /// A body that is no JSON, from nobody.
-    pub(crate) async fn rubbish(&self, method: &Method, path: &str) -> Reply {
-        let request = self
+    /// Any body, as it stands.
+    pub(crate) async fn sending(
+        &self,
+        caller: Option<&Caller>,
+        method: &Method,
+        path: &str,
+        media_type: &str,
+        body: Vec<u8>,
+    ) -> Reply {
+        let mut request = self
             .client
             .request(method.clone(), format!("{}{path}", self.base))
-            .header("Content-Type", "application/json")
-            .body("{");
+            .header("Content-Type", media_type)
+            .body(body);
+        if let Some(caller) = caller {
+            request = request.bearer_auth(self.token(caller));
+        }
+        App::read(request).await
+    }
+
+    /// A request as it stands, whatever it is.
+    pub(crate) async fn raw(
+        &self,
+        caller: Option<&Caller>,
+        method: &Method,
+        path: &str,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Reply {
+        let mut request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.base));
+        if let Some(caller) = caller {
+            request = request.bearer_auth(self.token(caller));
+        }
+        if let Some((media_type, octets)) = body {
+            request = request.header("Content-Type", media_type).body(octets);
+        }
         App::read(request).await
     }
 

@@ -144,7 +144,7 @@ impl Round<'_> {
     }
 }
 
-fn entitled(operation: &Operation, case: &Case, things: &Things) -> Caller {
+pub(crate) fn entitled(operation: &Operation, case: &Case, things: &Things) -> Caller {
     match operation.scope {
         Some(scope) if !operation.is_for_operator() => {
             Caller::tenant(things.owner(case.environment()), &[scope])

@@ -2,7 +2,7 @@
 //!
 //! Each room of this suite reads one source of truth and holds the house against it: `crates` the manifests as cargo reads them,
 //! `files` the tracked files, `document` the public document of the house as it is really composed, `routes` and
-//! `tokens`, `ids` that house over HTTP, and `alone` every service without the others. A failure lists everything that is wrong at
+//! `tokens`, `ids`, `strict` that house over HTTP, and `alone` every service without the others. A failure lists everything that is wrong at
 //! once, and says what to do.
 
 #![allow(
@@ -11,6 +11,7 @@
 )]
 
 mod alone;
+mod bodies;
 mod cases;
 mod crates;
 mod document;
@@ -20,6 +21,7 @@ mod ids;
 mod operations;
 mod repository;
 mod routes;
+mod strict;
 mod things;
 mod tokens;
 

@@ -1,0 +1,152 @@
+//! Every operation that takes a body, given bodies that it must not take. The answer names what was wrong, nothing panics, and
+//! nothing is an error on our side.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    cases,
+    house::Served,
+    nothing_wrong,
+    operations::{self, Operation},
+    things::Things,
+    tokens::brief,
+};
+
+/// A body, how it is declared, and what must be answered.
+struct Bad {
+    what: &'static str,
+    media_type: &'static str,
+    body: Vec<u8>,
+    statuses: &'static [u16],
+}
+
+/// What every operation with a JSON body is given.
+fn bad_bodies() -> Vec<Bad> {
+    let json = |what, body: Vec<u8>, statuses| Bad {
+        what,
+        media_type: "application/json",
+        body,
+        statuses,
+    };
+    let mut many_keys = String::from("{");
+    for number in 0..20_000 {
+        many_keys.push_str(&format!("\"k{number}\":1,"));
+    }
+    many_keys.push_str("\"end\":1}");
+    vec![
+        json("no JSON", b"{".to_vec(), &[400]),
+        json("two documents", b"{} {}".to_vec(), &[400]),
+        json("a list", b"[]".to_vec(), &[400]),
+        json("null", b"null".to_vec(), &[400]),
+        json("NaN", b"{\"a\":NaN}".to_vec(), &[400]),
+        json("a lone surrogate", b"{\"\\ud800\":1}".to_vec(), &[400]),
+        json("no UTF-8", b"{\"a\":\"\xff\xfe\"}".to_vec(), &[400]),
+        json("a byte order mark", b"\xef\xbb\xbf{}".to_vec(), &[400]),
+        json("UTF-16", b"\xff\xfe{\0}\0".to_vec(), &[400]),
+        json("100,000 lists in one another", vec![b'['; 100_000], &[400]),
+        json("20,000 keys", many_keys.into_bytes(), &[400, 413]),
+        json(
+            "an unknown field",
+            b"{\"tenant_id\":\"ten_1\"}".to_vec(),
+            &[400],
+        ),
+        json("300 KiB", vec![b' '; 300 * 1024], &[413]),
+        Bad {
+            what: "text",
+            media_type: "text/plain",
+            body: b"{}".to_vec(),
+            statuses: &[415],
+        },
+        Bad {
+            what: "a form",
+            media_type: "application/x-www-form-urlencoded",
+            body: b"a=1".to_vec(),
+            statuses: &[415],
+        },
+    ]
+}
+
+/// The operations whose body is JSON.
+fn takers(document: &Value) -> Vec<(Operation, bool)> {
+    let json_bodies: Vec<(Method, String)> = operations::raw(document)
+        .into_iter()
+        .filter(|(_, _, operation)| {
+            operation["requestBody"]["content"]["application/json"].is_object()
+        })
+        .map(|(method, path, _)| (method, path))
+        .collect();
+    operations::all(document)
+        .into_iter()
+        .filter(|operation| {
+            json_bodies.contains(&(operation.method.clone(), operation.path.clone()))
+        })
+        .map(|operation| {
+            let open = operation.scope.is_none();
+            (operation, open)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f059_no_operation_takes_a_body_that_is_not_one() {
+    let house = Served::new().await;
+    let document = house.document();
+    let things = Things::make(&house).await;
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for (operation, open) in takers(&document) {
+        let path = match cases::of(&operation.name()) {
+            Some(case) => case.path(&case.existing(&things)),
+            // Public ones need no row; none of their parameters is looked at before the body.
+            None => operation
+                .path
+                .replace("{id}", "psn_00000000000000000000000000000000"),
+        };
+        for bad in bad_bodies() {
+            let reply = if open {
+                house
+                    .sending(None, &operation.method, &path, bad.media_type, bad.body)
+                    .await
+            } else {
+                let case = cases::of(&operation.name()).expect("secured operations have rows");
+                let caller = crate::ids::entitled(&operation, case, &things);
+                house
+                    .sending(
+                        Some(&caller),
+                        &operation.method,
+                        &path,
+                        bad.media_type,
+                        bad.body,
+                    )
+                    .await
+            };
+            asked += 1;
+            let told = reply
+                .headers
+                .get("content-type")
+                .is_some_and(|value| value == "application/problem+json");
+            if !bad.statuses.contains(&reply.status.as_u16()) || !told {
+                wrong.push(format!(
+                    "{} given {}: {}",
+                    operation.name(),
+                    bad.what,
+                    brief(&reply)
+                ));
+            }
+            if bad.what == "an unknown field" && reply.json["errors"][0]["pointer"] == json!(null) {
+                wrong.push(format!(
+                    "{} given {}: no pointer",
+                    operation.name(),
+                    bad.what
+                ));
+            }
+        }
+    }
+    house.stop().await;
+    nothing_wrong(
+        "Take bodies with `warikan_http::Body` and `deny_unknown_fields`:",
+        &wrong,
+    );
+    assert!(asked > 200, "{asked} bodies were sent");
+}
