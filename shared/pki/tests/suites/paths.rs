@@ -1,11 +1,11 @@
-//! NIST PKITS, x509-limbo, BoringSSL chains, NIST X509tests: each case as it stands, reversed, and with everything
-//! twice and strangers among it.
+//! NIST PKITS, x509-limbo, BoringSSL chains, NIST X509tests: each case as it stands, and reversed with everything twice;
+//! PKITS also with the whole suite in the bags.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use warikan_pki::{
     AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, Oid, PathAlgorithms, PathInput,
-    PathPolicy, Revocation, validate_path,
+    PathPolicy, Revocation, parse_certificate, validate_path,
 };
 use warikan_types::Timestamp;
 
@@ -36,6 +36,9 @@ pub fn pkits() -> Tally {
     let mut file: Value =
         serde_json::from_str(include_str!("../../testdata/pkits/cases.json")).unwrap();
     let objects = file["objects"].take();
+    let (certificates, crls): (Vec<_>, Vec<_>) = bag(&objects)
+        .into_iter()
+        .partition(|der| parse_certificate(der).is_ok());
     let named = |place: &Value| objects[usize::try_from(place.as_u64().unwrap()).unwrap()].clone();
     let mut tally = Tally::new("NIST PKITS");
     for case in file["cases"].as_array_mut().unwrap() {
@@ -44,7 +47,9 @@ pub fn pkits() -> Tally {
             case[key] = case[key].as_array().unwrap().iter().map(named).collect();
         }
         let id = case["id"].as_str().unwrap();
-        tally.case(id, || judge(case));
+        tally.case(id, || {
+            judge(case).and_then(|()| judge_in_pool(case, &certificates, &crls))
+        });
     }
     assert_eq!(tally.count(), 249);
     tally
@@ -112,6 +117,26 @@ fn policy(case: &Value) -> PathPolicy {
 fn has_tag(case: &Value, tag: &str) -> bool {
     let tags = case["tags"].as_array();
     tags.is_some_and(|tags| tags.iter().any(|one| one == tag))
+}
+
+/// The same verdict with every certificate and list of the whole suite in the bags.
+fn judge_in_pool(case: &Value, certificates: &[Vec<u8>], crls: &[Vec<u8>]) -> Result<(), String> {
+    let [certificates, crls] =
+        [certificates, crls].map(|bag| bag.iter().map(Vec::as_slice).collect::<Vec<&[u8]>>());
+    let anchors = bag(&case["trust_anchors"]);
+    let input = PathInput {
+        target: &bytes(&case["target"]),
+        intermediates: &certificates,
+        trust_anchors: &anchors.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+        crls: &crls,
+    };
+    let at: Timestamp = case["at"].as_str().unwrap().parse().unwrap();
+    let outcome = validate_path(&input, &policy(case), at);
+    if outcome.is_ok() == case["expected"]["valid"].as_bool().unwrap() {
+        Ok(())
+    } else {
+        Err(format!("with the whole suite in the bags: {outcome:?}"))
+    }
 }
 
 fn judge(case: &Value) -> Result<(), String> {
