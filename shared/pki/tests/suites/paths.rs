@@ -1,5 +1,5 @@
 //! NIST PKITS, x509-limbo, BoringSSL chains, NIST X509tests: each case as it stands, and reversed with everything twice;
-//! PKITS also with the whole suite in the bags.
+//! of PKITS every fourth (every one with `WARIKAN_PKITS_POOL` set) also with the whole suite in the bags.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -41,14 +41,24 @@ pub fn pkits() -> Tally {
         .partition(|der| parse_certificate(der).is_ok());
     let named = |place: &Value| objects[usize::try_from(place.as_u64().unwrap()).unwrap()].clone();
     let mut tally = Tally::new("NIST PKITS");
-    for case in file["cases"].as_array_mut().unwrap() {
+    let every = if std::env::var_os("WARIKAN_PKITS_POOL").is_some() {
+        1
+    } else {
+        4
+    };
+    let cases = file["cases"].as_array_mut().unwrap();
+    for (number, case) in cases.iter_mut().enumerate() {
         case["target"] = named(&case["target"]);
         for key in ["trust_anchors", "intermediates", "crls"] {
             case[key] = case[key].as_array().unwrap().iter().map(named).collect();
         }
         let id = case["id"].as_str().unwrap();
         tally.case(id, || {
-            judge(case).and_then(|()| judge_in_pool(case, &certificates, &crls))
+            judge(case)?;
+            if number % every == 0 {
+                judge_in_pool(case, &certificates, &crls)?;
+            }
+            Ok(())
         });
     }
     assert_eq!(tally.count(), 249);
