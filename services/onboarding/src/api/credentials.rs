@@ -65,7 +65,8 @@ fn view(row: &ClientRow) -> Result<CredentialView, Error> {
 /// Make a credential for a tenant
 #[utoipa::path(operation_id = "create_credential", tag = "operator", params(("id" = TenantId, Path)), request_body = NewCredential, security(("oauth2" = ["operator"])),
     responses((status = 201, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/credentials")]
 pub(crate) async fn create(
     _caller: OperatorCaller,

@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
-    http::header::{AUTHORIZATION, CACHE_CONTROL},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL},
+    },
     post,
     web::{Bytes, Data},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_http::{Code, Problem, ProblemDocument};
+use warikan_http::{BODY_LIMIT, Code, Problem, ProblemDocument};
 use warikan_types::ClientScope;
 
 use crate::Onboarding;
@@ -48,13 +51,14 @@ pub(crate) struct TokenAnswer {
 /// Authenticate with HTTP Basic (`client_secret_basic`) or in the body (`client_secret_post`).
 #[utoipa::path(operation_id = "grant_token", tag = "access", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, body = TokenAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument)))]
+    responses((status = 200, body = TokenAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 413, body = ProblemDocument)))]
 #[post("/oauth/token")]
 pub(crate) async fn token(
     request: HttpRequest,
-    body: Bytes,
+    body: Result<Bytes, actix_web::Error>,
     onboarding: Data<Onboarding>,
 ) -> Result<HttpResponse, Problem> {
+    let body = body.map_err(|error| unread(&error))?;
     let form: TokenRequest = serde_urlencoded::from_bytes(&body).map_err(|error| {
         Problem::new(
             Code::InvalidRequest,
@@ -82,6 +86,20 @@ pub(crate) async fn token(
             expires_in: grant.expires_in,
             scope: scope.join(" "),
         }))
+}
+
+/// The framework's own answer would be no problem document.
+fn unread(error: &actix_web::Error) -> Problem {
+    if error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(
+            Code::BodyTooLarge,
+            format!("The body may have at most {BODY_LIMIT} octets."),
+        );
+    }
+    Problem::new(
+        Code::InvalidRequest,
+        "The body ended before it was complete.",
+    )
 }
 
 fn read_scopes(text: &str) -> Result<BTreeSet<ClientScope>, Problem> {

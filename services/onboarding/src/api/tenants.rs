@@ -123,7 +123,8 @@ fn text(pointer: &str, value: &str, most: usize) -> Result<String, Problem> {
 /// It starts as `applied`: its sandbox is open, production is not.
 #[utoipa::path(operation_id = "create_tenant", tag = "operator", request_body = Application, security(("oauth2" = ["operator"])),
     responses((status = 201, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/operator/tenants")]
 pub(crate) async fn apply(
     _caller: OperatorCaller,
@@ -239,7 +240,8 @@ pub(crate) async fn read(
 /// With its evidence and the document's date; who recorded it and when is kept. Recording it again replaces it.
 #[utoipa::path(operation_id = "record_checklist_item", tag = "operator", params(("id" = TenantId, Path)), request_body = ChecklistEntry, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/checklist")]
 pub(crate) async fn record(
     caller: OperatorCaller,
@@ -275,7 +277,8 @@ pub(crate) async fn record(
 /// 409 with what is missing while the checklist does not allow it. Repeating a step that is done changes nothing.
 #[utoipa::path(operation_id = "advance_tenant", tag = "operator", params(("id" = TenantId, Path)), request_body = Step, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/state")]
 pub(crate) async fn advance(
     _caller: OperatorCaller,

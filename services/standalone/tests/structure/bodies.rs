@@ -104,23 +104,14 @@ async fn f059_no_operation_takes_a_body_that_is_not_one() {
                 .replace("{id}", "psn_00000000000000000000000000000000"),
         };
         for bad in bad_bodies() {
-            let reply = if open {
-                house
-                    .sending(None, &operation.method, &path, bad.media_type, bad.body)
-                    .await
-            } else {
+            let caller = (!open).then(|| {
                 let case = cases::of(&operation.name()).expect("secured operations have rows");
-                let caller = crate::ids::entitled(&operation, case, &things);
-                house
-                    .sending(
-                        Some(&caller),
-                        &operation.method,
-                        &path,
-                        bad.media_type,
-                        bad.body,
-                    )
-                    .await
-            };
+                crate::ids::entitled(&operation, case, &things)
+            });
+            let body = Some((bad.media_type, bad.body));
+            let reply = house
+                .raw(caller.as_ref(), &operation.method, &path, body)
+                .await;
             asked += 1;
             let told = reply
                 .headers

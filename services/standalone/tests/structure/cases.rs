@@ -125,6 +125,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/freshness", 200),
     // Events and webhooks.
     Case::new("GET /v1/events", 200),
+    Case::new("GET /v1/event-types", 200),
     Case::new("POST /v1/webhook-endpoints", 201)
         .sending(|_| json!({ "url": "https://127.0.0.1:8443/hook" })),
     Case::new("GET /v1/webhook-endpoints", 200),

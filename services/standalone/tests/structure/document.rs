@@ -93,6 +93,13 @@ fn every_operation_is_told_whole() {
                 ));
             }
         }
+        for status in [400, 413, 415] {
+            if operation.takes_json && !operation.statuses.contains(&status) {
+                wrong.push(format!(
+                    "{name}: takes a body and does not tell of {status}"
+                ));
+            }
+        }
         let named = operation.path.contains("{id}") && operation.scope.is_some();
         if named && !operation.statuses.contains(&404) {
             wrong.push(format!("{name}: takes an id and does not tell of 404"));

@@ -126,26 +126,6 @@ impl Served {
         self.bearing(&self.token(caller), method, path, body).await
     }
 
-    /// Any body, as it stands.
-    pub(crate) async fn sending(
-        &self,
-        caller: Option<&Caller>,
-        method: &Method,
-        path: &str,
-        media_type: &str,
-        body: Vec<u8>,
-    ) -> Reply {
-        let mut request = self
-            .client
-            .request(method.clone(), format!("{}{path}", self.base))
-            .header("Content-Type", media_type)
-            .body(body);
-        if let Some(caller) = caller {
-            request = request.bearer_auth(self.token(caller));
-        }
-        App::read(request).await
-    }
-
     /// A request as it stands, whatever it is.
     pub(crate) async fn raw(
         &self,

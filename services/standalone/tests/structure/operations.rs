@@ -20,6 +20,7 @@ pub(crate) struct Operation {
     /// The statuses it says it can answer.
     pub(crate) statuses: BTreeSet<u16>,
     pub(crate) takes_body: bool,
+    pub(crate) takes_json: bool,
 }
 
 impl Operation {
@@ -65,6 +66,7 @@ pub(crate) fn all(document: &Value) -> Vec<Operation> {
                 .filter_map(|status| status.parse().ok())
                 .collect(),
             takes_body: operation["requestBody"].is_object(),
+            takes_json: operation["requestBody"]["content"]["application/json"].is_object(),
             method,
             path,
         })

@@ -127,7 +127,8 @@ impl Probe<'_> {
         }
         // Who may not even ask is not told what is wrong with the question.
         if self.operation.takes_body {
-            let reply = house.rubbish(method, &self.path).await;
+            let rubbish = Some(("application/json", b"{".to_vec()));
+            let reply = house.raw(None, method, &self.path, rubbish).await;
             self.note(
                 "no token and a body that is no JSON",
                 &[refused(&reply, 401, "invalid_token")],

@@ -110,7 +110,8 @@ pub(crate) async fn read(
 /// Without `at` it must come out as it was recorded; with `at` the same evidence is judged for another moment.
 #[utoipa::path(operation_id = "revalidate_verification", tag = "verification", params(("id" = VerificationId, Path)), request_body = RevalidationRequest, security(("oauth2" = ["verifications"])),
     responses((status = 200, body = Revalidation), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
+        (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/verifications/{id}/revalidate")]
 pub(crate) async fn revalidate(
     caller: TenantCaller<needs::Verifications>,
