@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 use std::time::Duration;
+use warikan_messaging::begin_write;
 
 /// Where services' databases lie.
 #[derive(Clone, Debug)]
@@ -49,7 +50,8 @@ impl OpenError {
 const SQLITE_CONNECTIONS: u32 = 1;
 
 impl Databases {
-    /// Opens the service's database and brings its schema up to date.
+    /// Opens the service's database and brings its schema up to date: all that is missing in one transaction, because a
+    /// process that dies between a migration's table and the note that it was applied could never start again.
     ///
     /// Durable settings: WAL with `synchronous = FULL`, so an acknowledged commit survives a power cut.
     ///
@@ -81,7 +83,9 @@ impl Databases {
                     .busy_timeout(Duration::from_secs(10))
             });
         let db = Database::connect(options).await.map_err(&failed)?;
-        M::up(&db, None).await.map_err(&failed)?;
+        let transaction = begin_write(&db).await.map_err(&failed)?;
+        M::up(&transaction, None).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
         Ok(db)
     }
 
@@ -100,5 +104,79 @@ impl Databases {
             .iter()
             .map(|migration| migration.name().to_owned())
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::ConnectionTrait;
+    use sea_orm_migration::prelude::*;
+
+    use super::*;
+
+    struct Step(&'static str, &'static str);
+
+    impl MigrationName for Step {
+        fn name(&self) -> &str {
+            self.0
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl MigrationTrait for Step {
+        async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+            let statements = self.1.split(';');
+            for statement in statements {
+                manager
+                    .get_connection()
+                    .execute_unprepared(statement)
+                    .await?;
+            }
+            Ok(())
+        }
+    }
+
+    /// Ends in the middle, as a process does that is killed there.
+    struct Broken;
+    struct Mended;
+
+    impl MigratorTrait for Broken {
+        fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+            vec![
+                Box::new(Step("m1", "CREATE TABLE one (id INTEGER)")),
+                Box::new(Step("m2", "CREATE TABLE two (id INTEGER);nonsense")),
+            ]
+        }
+    }
+
+    impl MigratorTrait for Mended {
+        fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+            vec![
+                Box::new(Step("m1", "CREATE TABLE one (id INTEGER)")),
+                Box::new(Step("m2", "CREATE TABLE two (id INTEGER)")),
+            ]
+        }
+    }
+
+    #[tokio::test]
+    async fn f088_a_start_that_dies_while_migrating_can_be_repeated() {
+        let directory = tempfile::tempdir().unwrap();
+        let databases = Databases::SqliteDirectory(directory.path().to_owned());
+        for _ in 0..2 {
+            let opened = databases.open("test", Broken).await;
+            assert!(matches!(
+                opened,
+                Err(OpenError::Database {
+                    service: "test",
+                    ..
+                })
+            ));
+        }
+        let db = databases.open("test", Mended).await.unwrap();
+        db.execute_unprepared("INSERT INTO two VALUES (1)")
+            .await
+            .unwrap();
+        let pending = Databases::pending::<Mended>(&db, "test").await.unwrap();
+        assert_eq!(pending, Vec::<String>::new());
     }
 }
