@@ -8,13 +8,25 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use warikan_runtime::{init_telemetry, load_config};
+use warikan_types::{Clock, Entropy};
 
-use crate::{compose, config::Config, demo, doctor, document, pki_command, serve};
+use crate::{compose, config::Config, demo, doctor, document, listen, pki_command, serve};
 
 /// What is logged unless `WARIKAN_LOG` says otherwise: our own words, without the libraries' at every start and the list by list
 /// progress of a sync.
 const LOG_FILTER: &str =
     "info,sea_orm_migration=warn,actix_server=warn,warikan_revocation::accept_list=warn";
+
+/// Variables of this program that are no settings of the server.
+const NO_SETTINGS: [&str; 7] = [
+    "WARIKAN_LOG",
+    "WARIKAN_CONFIG_FILE",
+    "WARIKAN_SUITES",
+    "WARIKAN_API",
+    "WARIKAN_CLIENT_ID",
+    "WARIKAN_CLIENT_SECRET",
+    "WARIKAN_LISTEN_SECRET",
+];
 
 /// Platform operator's system for Japan's public personal authentication (JPKI).
 #[derive(Parser)]
@@ -36,6 +48,8 @@ enum Command {
     Openapi,
     /// Say what is wrong with this installation.
     Doctor(Options),
+    /// Post a tenant's events to a URL on this machine, signed as webhooks are.
+    Listen(listen::ListenOptions),
     /// Decide PKI questions: JSON objects on standard input, one a line, an answer a line.
     Pki,
 }
@@ -55,9 +69,8 @@ struct Options {
 
 impl Options {
     fn load(self) -> Result<Config, warikan_runtime::ConfigError> {
-        let environment = std::env::vars().filter(|(name, _)| {
-            name != "WARIKAN_LOG" && name != "WARIKAN_CONFIG_FILE" && name != "WARIKAN_SUITES"
-        });
+        let environment =
+            std::env::vars().filter(|(name, _)| !NO_SETTINGS.contains(&name.as_str()));
         let mut config: Config = load_config(self.config.as_deref(), "WARIKAN", environment)?;
         if let Some(data_dir) = self.data_dir {
             config.data_dir = data_dir;
@@ -129,6 +142,11 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Openapi => {
             init_telemetry("error", false);
             out.write_all(document::openapi().await?.as_bytes())?;
+        }
+        Command::Listen(options) => {
+            init_telemetry("warn", false);
+            let (clock, entropy) = (Clock::system(), Entropy::system());
+            listen::run(options, clock, &entropy, &mut out).await?;
         }
         Command::Pki => {}
     }

@@ -7,5 +7,6 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod document;
+pub mod listen;
 pub mod pki_command;
 pub mod serve;
