@@ -43,10 +43,7 @@ pub(crate) fn knowledge(answer: StatusAnswer) -> StatusKnowledge {
             }
             KnownState::Unknown => StatusFact::UnknownSerial,
         },
-        channel: match answer.channel {
-            Channel::Crl => warikan_pki::Channel::Crl,
-            Channel::Ocsp => warikan_pki::Channel::Ocsp,
-        },
+        channel: answer.channel,
         this_update: answer.this_update,
         next_update: Some(answer.next_update),
         version: answer.version,

@@ -71,10 +71,7 @@ impl StatusView {
         };
         Self {
             state,
-            channel: Some(match known.channel {
-                warikan_pki::Channel::Crl => Channel::Crl,
-                warikan_pki::Channel::Ocsp => Channel::Ocsp,
-            }),
+            channel: Some(known.channel),
             this_update: Some(known.this_update),
             next_update: known.next_update,
             age_seconds: Some(at.since(known.this_update).as_secs()),

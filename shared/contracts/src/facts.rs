@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+pub use warikan_types::Channel;
 use warikan_types::{
     BillingMonth, CertificateHandle, CertificateId, CertificateKind, Client, CrlPartition,
     Endpoint, Environment, Id, Invoice, Reason, RevocationReason, Subject, TenantId, Timestamp,
@@ -9,27 +10,6 @@ use warikan_types::{
 };
 
 use crate::Fact;
-
-/// Where status knowledge came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// The daily revocation list.
-    Crl,
-    /// The live question.
-    Ocsp,
-}
-
-impl Channel {
-    /// The wire word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Crl => "crl",
-            Self::Ocsp => "ocsp",
-        }
-    }
-}
 
 /// Where a tenant stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

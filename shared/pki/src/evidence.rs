@@ -1,8 +1,7 @@
 //! What is known when a verdict is given: the examined certificate, the signature, what was signed, the status.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use warikan_types::{RevocationReason, Timestamp};
+use warikan_types::{Channel, RevocationReason, Timestamp};
 
 use crate::{algorithm::DigestAlgorithm, examine::Examined};
 
@@ -40,27 +39,6 @@ impl Signed {
         match self {
             Self::Digest { digest, .. } => digest.clone(),
             Self::Message { algorithm, message } => algorithm.digest(message),
-        }
-    }
-}
-
-/// How the status was learned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// From a revocation list (失効情報ファイル).
-    Crl,
-    /// From an OCSP response.
-    Ocsp,
-}
-
-impl Channel {
-    /// The wire word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Crl => "crl",
-            Self::Ocsp => "ocsp",
         }
     }
 }

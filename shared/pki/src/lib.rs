@@ -50,7 +50,7 @@ pub use attributes::{
 pub use certificate::{Certificate, ParseError};
 pub use crl::{CrlEntries, CrlEntry, CrlError, CrlNumber, CrlNumberError, VerifiedCrl};
 pub use der::is_der;
-pub use evidence::{Channel, Evidence, Signed, StatusFact, StatusKnowledge};
+pub use evidence::{Evidence, Signed, StatusFact, StatusKnowledge};
 pub use examine::{Examined, PathError, VerifiedPath, examine};
 pub use extension::{KeyUsage, ReasonFlags};
 pub use hash::sha256;
@@ -70,3 +70,4 @@ pub use report::{Check, CheckName, CheckResult, Indication, Report, SubIndicatio
 pub use status::{CrlAnswer, CrlQuestion, CrlSilence, crl_status};
 pub use timestamp::{TimestampError, TimestampRequest, TimestampTrust, VerifiedTimestamp};
 pub use validate::{validate, validate_certificate};
+pub use warikan_types::Channel;

@@ -13,13 +13,13 @@ mod response;
 
 use std::time::Duration;
 
-use warikan_types::{RevocationReason, Timestamp};
+use warikan_types::{Channel, RevocationReason, Timestamp};
 
 use crate::{
     anchor::TrustAnchor,
     certificate::Certificate,
     der::DerError,
-    evidence::{Channel, StatusFact, StatusKnowledge},
+    evidence::{StatusFact, StatusKnowledge},
     path::{PathAlgorithms, cert::Node},
 };
 use response::{CertStatus, Response, Single};

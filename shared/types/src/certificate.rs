@@ -178,6 +178,27 @@ impl CertificateKind {
     }
 }
 
+/// Where knowledge of a certificate's status came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// The daily revocation list (失効情報ファイル).
+    Crl,
+    /// The live question (OCSP, RFC 6960).
+    Ocsp,
+}
+
+impl Channel {
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Crl => "crl",
+            Self::Ocsp => "ocsp",
+        }
+    }
+}
+
 /// CRLReason (RFC 5280 5.3.1). `removeFromCRL` (8) is not a reason to be revoked and is not here.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,

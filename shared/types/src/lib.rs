@@ -22,7 +22,8 @@ mod timestamp;
 
 pub use bytes::Base64Bytes;
 pub use certificate::{
-    CertificateId, CertificateKind, CrlPartition, IssuerKey, RevocationReason, Serial, SerialError,
+    CertificateId, CertificateKind, Channel, CrlPartition, IssuerKey, RevocationReason, Serial,
+    SerialError,
 };
 pub use clock::{Clock, ClockError};
 pub use entropy::Entropy;
