@@ -244,6 +244,7 @@ fn main() {
         receiver.ceiling();
         throughput(1, events, &receiver.url).await;
         throughput(10, events / 4, &receiver.url).await;
+        lag(250, 20, &receiver.url).await;
         lag(1_000, 20, &receiver.url).await;
         receiver.ceiling();
     });

@@ -8,6 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// The same as the next, for endpoints of the sandbox alone: for a developer's machine that also serves production.
+    pub allow_loopback_http_in_sandbox: bool,
     /// Lets endpoints be `http` or `https` URLs on `localhost`, `127.0.0.0/8` or `[::1]`, on any port. For demos and tests on
     /// one machine; on a server it would let tenants reach the operator's own services.
     pub allow_loopback_http: bool,
@@ -48,6 +50,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            allow_loopback_http_in_sandbox: false,
             allow_loopback_http: false,
             allowed_ports: vec![443, 8443],
             extra_roots: None,

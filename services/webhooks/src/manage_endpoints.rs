@@ -30,6 +30,7 @@ impl Webhooks {
             return Ok(answer);
         }
         // Names are looked up outside of a transaction: nothing waits for a network while it holds one.
+        self.0.egress.admits(scope.environment(), &new.url)?;
         let url = self.0.egress.accept(&new.url).await?;
         let secret = SigningSecret::generate(&platform.entropy);
         let mut made = row::Model {
@@ -93,6 +94,7 @@ impl Webhooks {
             // Whether the endpoint is the caller's comes first: a stranger learns nothing about URLs either.
             Some(url) => {
                 self.endpoint(scope, id).await?;
+                self.0.egress.admits(scope.environment(), url)?;
                 Some(self.0.egress.accept(url).await?)
             }
         };

@@ -119,6 +119,32 @@ async fn f063_registration_and_change_refuse_what_is_not_public() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f063_loopback_can_be_open_to_the_sandbox_alone() {
+    let scene = Scene::with(Config {
+        allow_loopback_http: false,
+        allow_loopback_http_in_sandbox: true,
+        ..config()
+    })
+    .await;
+    let sink = WebhookSink::start().await;
+    let (sandbox, token) = scene.sandbox_tenant();
+    let (_, production) = scene.tenant();
+    scene.endpoint(&token, &sink.url).await;
+    scene.happen(sandbox, 1).await;
+    scene.deliver().await;
+    assert_eq!(sink.received().len(), 1);
+
+    let body = json!({ "url": sink.url });
+    let path = "/v1/webhook-endpoints";
+    let refused = scene.app.post(path, &production, &body).await;
+    let problem = refused.expect_problem(400, "invalid_request");
+    assert_eq!(problem["errors"][0]["code"], "url_scheme");
+    let other = scene.endpoint(&production, "https://8.8.8.8/hook").await;
+    let changed = patch(&scene, &production, other["id"].as_str().unwrap(), &body).await;
+    changed.expect_problem(400, "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_bodies_name_the_field() {
     let scene = Scene::new().await;
     let (_, token) = scene.tenant();

@@ -13,7 +13,7 @@ use std::{
 };
 
 use uuid::Uuid;
-use warikan_types::{SealError, Timestamp};
+use warikan_types::{Environment, SealError, Timestamp};
 
 use crate::{config::Config, entity::endpoint, ids::EventId, signature::SigningSecret};
 
@@ -35,6 +35,7 @@ pub(super) struct Job {
 /// Where it goes and who signs, as they were when it was claimed.
 pub(crate) struct Addressee {
     pub endpoint: Uuid,
+    pub environment: Environment,
     pub url: String,
     pub secrets: Result<Vec<SigningSecret>, SealError>,
 }

@@ -25,7 +25,7 @@ use tokio::{
 };
 use uuid::Uuid;
 use warikan_messaging::begin_write;
-use warikan_types::{Id, Timestamp};
+use warikan_types::{Environment, Id, Timestamp};
 
 use self::lane::{Addressee, Job, Lane, Place};
 pub(crate) use self::send::Outcome;
@@ -245,6 +245,9 @@ impl Webhooks {
     fn addressee(&self, endpoint: &row::Model, now: Timestamp) -> Addressee {
         Addressee {
             endpoint: endpoint.id,
+            // What is not the sandbox is judged by the stricter rules.
+            environment: Environment::from_word(&endpoint.environment)
+                .unwrap_or(Environment::Production),
             url: endpoint.url.clone(),
             secrets: endpoint::secrets(endpoint, self.0.platform.keys.sealer(), now),
         }

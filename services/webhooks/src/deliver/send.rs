@@ -39,17 +39,21 @@ impl Webhooks {
     pub(super) async fn send(&self, job: Job) -> Outcome {
         let begun = Instant::now();
         let at = self.now();
+        let egress = &self.0.egress;
         let mut signed = String::new();
         let sent = match &job.to.secrets {
             Err(error) => {
                 tracing::error!(endpoint = %job.to.endpoint, %error, "an endpoint's secret cannot be opened");
                 Sent::Failed("secret_unreadable")
             }
+            Ok(_) if egress.admits(job.to.environment, &job.to.url).is_err() => {
+                Sent::Failed("url_refused")
+            }
             Ok(secrets) => {
                 let id = job.event.to_string();
                 signed = signature::header(secrets, &id, at.unix(), job.body.as_bytes());
                 let headers = headers(id, at, &signed);
-                self.0.egress.post(&job.to.url, headers, job.body).await
+                egress.post(&job.to.url, headers, job.body).await
             }
         };
         let mut outcome = Outcome {

@@ -24,6 +24,8 @@ use reqwest::{
     redirect::Policy,
 };
 
+use warikan_types::Environment;
+
 pub(crate) use self::url::Refusal;
 use self::url::{Rules, Target};
 use crate::config::Config;
@@ -37,7 +39,9 @@ type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> 
 
 /// Posts to tenants' URLs, where that is safe.
 pub(crate) struct Egress {
+    /// The widest rules of any environment.
     rules: Arc<Rules>,
+    production: Rules,
     lookup: Lookup,
     client: Client,
     timeout: Duration,
@@ -79,9 +83,13 @@ impl Egress {
 
     fn with_lookup(config: &Config, lookup: Lookup) -> Result<Self, EgressError> {
         let rules = Arc::new(Rules {
-            allow_loopback: config.allow_loopback_http,
+            allow_loopback: config.allow_loopback_http || config.allow_loopback_http_in_sandbox,
             ports: config.allowed_ports.clone(),
         });
+        let production = Rules {
+            allow_loopback: config.allow_loopback_http,
+            ports: config.allowed_ports.clone(),
+        };
         let guard = Guard {
             rules: Arc::clone(&rules),
             lookup: Arc::clone(&lookup),
@@ -107,11 +115,21 @@ impl Egress {
             .build()?;
         Ok(Self {
             rules,
+            production,
             lookup,
             client,
             timeout: config.timeout(),
             response_limit: config.response_limit_bytes,
         })
+    }
+
+    /// Whether an environment may have such a URL at all, as far as its text tells: loopback may be open to the sandbox alone.
+    pub(crate) fn admits(&self, environment: Environment, text: &str) -> Result<(), Refusal> {
+        let rules = match environment {
+            Environment::Production => &self.production,
+            Environment::Sandbox => &self.rules,
+        };
+        Target::read(text, rules).map(|_| ())
     }
 
     /// Whether an endpoint may have this URL; gives its canonical form. A name that does not resolve yet is accepted: every
