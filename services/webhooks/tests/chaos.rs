@@ -234,6 +234,84 @@ async fn everything(scene: &Scene, token: &str, path: &str) -> Vec<Value> {
     }
 }
 
+/// A receiver with its manner, what it saw, and its endpoint.
+type Watched = (Manner, Ledger, Value, RawReceiver);
+
+/// Waits until every delivery that can arrive has arrived.
+async fn settle(scene: &Scene, token: &str, endpoints: &[Watched]) {
+    let patience = Instant::now() + Duration::from_secs(40);
+    for (manner, _, made, _) in endpoints {
+        if matches!(manner, Manner::Redirects | Manner::Gone) {
+            continue;
+        }
+        let path = format!(
+            "/v1/webhook-endpoints/{}/deliveries?limit=500",
+            made["id"].as_str().unwrap()
+        );
+        loop {
+            let all = everything(scene, token, &path).await;
+            if all.iter().all(|one| one["state"] == "delivered") {
+                break;
+            }
+            assert!(
+                Instant::now() < patience,
+                "{manner:?} is not done: {}",
+                json!(all.iter().find(|one| one["state"] != "delivered"))
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// The feed, an endpoint's deliveries and what its receiver saw tell one story.
+async fn agree(scene: &Scene, token: &str, ids: &BTreeSet<String>, endpoints: &[Watched]) {
+    for (manner, ledger, made, _) in endpoints {
+        let path = format!(
+            "/v1/webhook-endpoints/{}/deliveries?limit=500",
+            made["id"].as_str().unwrap()
+        );
+        let deliveries = everything(scene, token, &path).await;
+        let ledger = ledger.lock().unwrap().clone();
+        for (event, (came, _)) in ledger.iter() {
+            assert!(
+                ids.contains(event),
+                "{manner:?} got an event that is in no feed ({came} times)"
+            );
+        }
+        match manner {
+            Manner::Gone => {
+                let read = scene
+                    .app
+                    .get(
+                        &format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap()),
+                        token,
+                    )
+                    .await;
+                assert_eq!(read.expect(200)["disabled"]["cause"], "gone");
+            }
+            Manner::Redirects => {
+                assert!(deliveries.iter().all(|one| one["state"] == "pending"));
+            }
+            _ => {
+                // Events said before the 410 reach all; `endpoint.disabled` too.
+                let covered: BTreeSet<String> = deliveries
+                    .iter()
+                    .map(|one| one["event_id"].as_str().unwrap().to_owned())
+                    .collect();
+                assert_eq!(&covered, ids, "{manner:?}: feed and deliveries");
+                for one in &deliveries {
+                    let event = one["event_id"].as_str().unwrap();
+                    let (_, accepted) = ledger.get(event).copied().unwrap_or_default();
+                    assert!(
+                        accepted >= 1,
+                        "{manner:?}: {event} counts as delivered and was never accepted"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f066_f068_nothing_is_missing_after_chaos_and_kills() {
     let seconds = std::env::var("WARIKAN_CHAOS_SECONDS").ok();
@@ -271,28 +349,7 @@ async fn f066_f068_nothing_is_missing_after_chaos_and_kills() {
     let (scene, service) = scene(directory.path()).await;
     let token = scene.token(tenant());
     let tasks = RunningTasks::spawn(service.module().tasks);
-    let patience = Instant::now() + Duration::from_secs(40);
-    for (manner, _, made, _) in &endpoints {
-        if matches!(manner, Manner::Redirects | Manner::Gone) {
-            continue;
-        }
-        let path = format!(
-            "/v1/webhook-endpoints/{}/deliveries?limit=500",
-            made["id"].as_str().unwrap()
-        );
-        loop {
-            let all = everything(&scene, &token, &path).await;
-            if all.iter().all(|one| one["state"] == "delivered") {
-                break;
-            }
-            assert!(
-                Instant::now() < patience,
-                "{manner:?} is not done: {}",
-                json!(all.iter().find(|one| one["state"] != "delivered"))
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
+    settle(&scene, &token, &endpoints).await;
     tasks.stop().await;
 
     let feed = everything(&scene, &token, "/v1/events?limit=500").await;
@@ -313,50 +370,6 @@ async fn f066_f068_nothing_is_missing_after_chaos_and_kills() {
     for id in &told {
         assert!(ids.contains(id), "{id} was committed and is gone");
     }
-    for (manner, ledger, made, _) in &endpoints {
-        let path = format!(
-            "/v1/webhook-endpoints/{}/deliveries?limit=500",
-            made["id"].as_str().unwrap()
-        );
-        let deliveries = everything(&scene, &token, &path).await;
-        let ledger = ledger.lock().unwrap();
-        for (event, (came, _)) in ledger.iter() {
-            assert!(
-                ids.contains(event),
-                "{manner:?} got an event that is in no feed ({came} times)"
-            );
-        }
-        match manner {
-            Manner::Gone => {
-                let read = scene
-                    .app
-                    .get(
-                        &format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap()),
-                        &token,
-                    )
-                    .await;
-                assert_eq!(read.expect(200)["disabled"]["cause"], "gone");
-            }
-            Manner::Redirects => {
-                assert!(deliveries.iter().all(|one| one["state"] == "pending"));
-            }
-            _ => {
-                // Events said before the 410 reach all; `endpoint.disabled` too.
-                let covered: BTreeSet<String> = deliveries
-                    .iter()
-                    .map(|one| one["event_id"].as_str().unwrap().to_owned())
-                    .collect();
-                assert_eq!(covered, ids, "{manner:?}: feed and deliveries");
-                for one in &deliveries {
-                    let event = one["event_id"].as_str().unwrap();
-                    let (_, accepted) = ledger.get(event).copied().unwrap_or_default();
-                    assert!(
-                        accepted >= 1,
-                        "{manner:?}: {event} counts as delivered and was never accepted"
-                    );
-                }
-            }
-        }
-    }
+    agree(&scene, &token, &ids, &endpoints).await;
     println!("{} events, {kills} kills", feed.len());
 }

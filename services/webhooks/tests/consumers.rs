@@ -1,7 +1,11 @@
 //! What consumers verify with: the snippets of the documentation, and the libraries that Standard Webhooks publishes, each where
 //! the language is there. One that is not there is named on standard output.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail the test, and what is skipped is said"
+)]
 
 mod common;
 #[path = "../../../docs/webhooks/verify.rs"]
