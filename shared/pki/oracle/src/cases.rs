@@ -54,7 +54,7 @@ impl Case {
         policy.explicit_policy = self.inputs.explicit_policy;
         policy.inhibit_mapping = self.inputs.inhibit_mapping;
         policy.inhibit_any = self.inputs.inhibit_any;
-        // PKITS of 2011 still signs some lists with SHA-1; certval is built with it too.
+        // Of algorithms this comparison is not about, SHA-1 is let pass by both: certval is built with it.
         policy.algorithms = PathAlgorithms::Legacy;
         if self.revocation {
             policy.revocation = Revocation::HardFail;
