@@ -183,7 +183,7 @@ fn written_by_us(path: &Path) -> bool {
     })
 }
 
-/// `https://example.jp/work/` is no path of a machine.
+/// A path inside a URL is no path of a machine.
 fn is_a_url(line: &str, one: &str, other: &str) -> bool {
     line.split(|c: char| c.is_whitespace() || c == '"')
         .filter(|word| word.contains(&format!("{one}{other}")))
