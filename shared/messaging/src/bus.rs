@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use tokio::task::JoinHandle;
 use warikan_contracts::Envelope;
 
-use crate::{Consumer, DELIVERY_LIMIT, HandleError};
+use crate::{Consumer, take::Taken};
 
 /// Where facts are published. Clones share the subscriptions.
 #[derive(Clone, Default)]
@@ -12,12 +13,21 @@ pub struct Bus {
     consumers: Arc<OnceLock<Vec<Consumer>>>,
 }
 
-/// At least one consumer has not taken responsibility; publish again later.
-#[derive(Debug, thiserror::Error)]
+/// A fact on its way out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outgoing {
+    /// The fact.
+    pub envelope: Envelope,
+    /// Its publication's number, from 1.
+    pub attempt: i32,
+}
+
+/// Responsibility for a fact has not moved; publish it again later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// No one has been subscribed yet: the process is still starting.
-    #[error("the bus is not connected yet")]
-    NotConnected,
+    /// Nothing can be published at present, whatever the fact: no one has been subscribed yet, for instance.
+    #[error("the bus cannot be reached: {0}")]
+    Unavailable(String),
     /// Some consumers failed.
     #[error("not taken by {}", .0.join(", "))]
     NotTaken(Vec<String>),
@@ -37,53 +47,85 @@ impl Bus {
         }
     }
 
-    /// Publishes a fact for the `attempt`-th time (from 1). Resolves when every subscribed consumer has committed
-    /// its effect or parked the fact.
+    /// Publishes one fact for the `attempt`-th time (from 1).
     ///
     /// # Errors
     /// [`PublishError`]: the caller keeps the fact and tries again.
     pub async fn publish(&self, envelope: &Envelope, attempt: i32) -> Result<(), PublishError> {
-        let consumers = self.consumers.get().ok_or(PublishError::NotConnected)?;
-        let mut refused = Vec::new();
-        for consumer in consumers {
-            if !consumer.types.contains(&envelope.fact_type.as_str()) {
-                continue;
-            }
-            if let Err(why) = deliver(consumer, envelope, attempt).await {
-                refused.push(format!("{} ({why})", consumer.name));
-            }
+        let fact = Outgoing {
+            envelope: envelope.clone(),
+            attempt,
+        };
+        self.publish_all(&[fact]).await.remove(0)
+    }
+
+    /// Publishes a batch; the outcomes stand in the order of the facts. Resolves when every subscribed consumer has
+    /// committed its effects, parked what it can never take, or failed. Consumers work at the same time as each other; each takes
+    /// its facts in the given order.
+    ///
+    /// An error says that the caller keeps that fact and tries again.
+    pub async fn publish_all(&self, facts: &[Outgoing]) -> Vec<Result<(), PublishError>> {
+        let Some(consumers) = self.consumers.get() else {
+            let error = PublishError::Unavailable("nobody is connected yet".to_owned());
+            return vec![Err(error); facts.len()];
+        };
+        let deliveries: Vec<Delivery> = consumers
+            .iter()
+            .filter_map(|consumer| Delivery::start(consumer, facts))
+            .collect();
+        let mut refusals: Vec<Vec<String>> = vec![Vec::new(); facts.len()];
+        for delivery in deliveries {
+            delivery.finish(&mut refusals).await;
         }
-        if refused.is_empty() {
-            Ok(())
-        } else {
-            Err(PublishError::NotTaken(refused))
-        }
+        refusals
+            .into_iter()
+            .map(|refused| match refused.is_empty() {
+                true => Ok(()),
+                false => Err(PublishError::NotTaken(refused)),
+            })
+            .collect()
     }
 }
 
-/// Runs one delivery apart, so that a consumer's panic fails that delivery and nothing else.
-async fn deliver(consumer: &Consumer, envelope: &Envelope, attempt: i32) -> Result<(), String> {
-    let outcome = {
-        let (consumer, envelope) = (consumer.clone(), envelope.clone());
-        tokio::spawn(async move { consumer.deliver(&envelope).await }).await
-    };
-    let failure = match outcome {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(HandleError::Park(reason))) => {
-            return consumer
-                .park(envelope, &reason)
-                .await
-                .map_err(|error| error.to_string());
+/// One consumer's part of a batch, under way.
+struct Delivery {
+    consumer: &'static str,
+    /// Where its facts stand in the batch.
+    places: Vec<usize>,
+    taking: JoinHandle<Vec<Taken>>,
+}
+
+impl Delivery {
+    /// Nothing where the consumer wants none of the facts.
+    fn start(consumer: &Consumer, facts: &[Outgoing]) -> Option<Self> {
+        let (places, wanted): (Vec<usize>, Vec<Outgoing>) = facts
+            .iter()
+            .enumerate()
+            .filter(|(_, fact)| consumer.wants(&fact.envelope.fact_type))
+            .map(|(place, fact)| (place, fact.clone()))
+            .unzip();
+        if places.is_empty() {
+            return None;
         }
-        Ok(Err(HandleError::Retry(reason))) => reason,
-        Err(panic) => format!("the consumer panicked: {panic}"),
-    };
-    if attempt >= DELIVERY_LIMIT {
-        let reason = format!("given up after {attempt} tries: {failure}");
-        return consumer
-            .park(envelope, &reason)
-            .await
-            .map_err(|error| error.to_string());
+        let name = consumer.name;
+        let consumer = consumer.clone();
+        Some(Self {
+            consumer: name,
+            places,
+            // A task of its own: whoever stops waiting for the publication does not tear a delivery apart.
+            taking: tokio::spawn(async move { consumer.take(wanted).await }),
+        })
     }
-    Err(failure)
+
+    async fn finish(self, refusals: &mut [Vec<String>]) {
+        let outcomes = self
+            .taking
+            .await
+            .unwrap_or_else(|error| vec![Err(error.to_string()); self.places.len()]);
+        for (place, outcome) in self.places.into_iter().zip(outcomes) {
+            if let Err(why) = outcome {
+                refusals[place].push(format!("{} ({why})", self.consumer));
+            }
+        }
+    }
 }

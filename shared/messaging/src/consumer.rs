@@ -1,17 +1,16 @@
 //! Consumers: the inbox around a service's own effect.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
-use sea_orm::{
-    ActiveValue::Set, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
-    sea_query::OnConflict,
-};
+use futures_util::FutureExt;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use warikan_contracts::{Envelope, EnvelopeError};
 
 use crate::{
     begin_write,
-    entity::{inbox, parked},
+    counts::{ConsumerCounts, Counting},
+    inbox,
 };
 
 /// Why a consumer did not do its work.
@@ -36,19 +35,44 @@ impl From<EnvelopeError> for HandleError {
     }
 }
 
-/// A service's reaction to a fact.
+/// A service's reaction to facts.
+///
+/// Facts come in batches, and one transaction holds a whole batch's effects and inbox rows. Where anything in a batch
+/// fails, the transaction is rolled back and the batch divided until the fact at fault stands alone; so `apply` may see
+/// a fact more than once, but only one of these transactions commits.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Applies the fact in the transaction that also holds the inbox row. It is called at most once per fact
-    /// with success, and must do nothing that the transaction cannot undo.
+    /// Applies one fact in the transaction that also holds its inbox row. It must do nothing that the transaction cannot
+    /// undo.
     async fn apply(
         &self,
         envelope: &Envelope,
         transaction: &DatabaseTransaction,
     ) -> Result<(), HandleError>;
 
-    /// Called after the commit, and again if a fact is delivered again: to wake a task, for instance.
+    /// Applies a batch: new facts only, each once, in the order in which they were published. To be overridden where many can be
+    /// written with one statement. The verdict counts for the batch; the division finds out whom it concerns.
+    async fn apply_all(
+        &self,
+        envelopes: &[Envelope],
+        transaction: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        for envelope in envelopes {
+            self.apply(envelope, transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// Called after the commit, and again if a fact is delivered again: to wake a task, for instance. The effect stands
+    /// whatever happens here.
     async fn committed(&self, _envelope: &Envelope) {}
+
+    /// As [`Handler::committed`], once for a batch.
+    async fn committed_all(&self, envelopes: &[Envelope]) {
+        for envelope in envelopes {
+            self.committed(envelope).await;
+        }
+    }
 }
 
 /// A named subscription with the database that its inbox lies in.
@@ -58,8 +82,23 @@ pub struct Consumer {
     pub name: &'static str,
     /// The facts it listens to.
     pub types: &'static [&'static str],
-    db: DatabaseConnection,
+    pub(crate) db: DatabaseConnection,
     handler: Arc<dyn Handler>,
+    pub(crate) counting: Arc<Counting>,
+}
+
+/// Why a batch was not committed.
+pub(crate) enum BatchError {
+    /// Before the handler saw it: its database does not work, and dividing the batch would not help.
+    Unavailable(DbErr),
+    /// The handler, or the commit of what it did.
+    Handler(HandleError),
+}
+
+impl From<HandleError> for BatchError {
+    fn from(error: HandleError) -> Self {
+        Self::Handler(error)
+    }
 }
 
 impl Consumer {
@@ -75,71 +114,77 @@ impl Consumer {
             types,
             db,
             handler: Arc::new(handler),
+            counting: Arc::default(),
         }
+    }
+
+    /// Whether it listens to this type of fact.
+    #[must_use]
+    pub fn wants(&self, fact_type: &str) -> bool {
+        self.types.contains(&fact_type)
+    }
+
+    /// What it did since the process started.
+    #[must_use]
+    pub fn counts(&self) -> ConsumerCounts {
+        self.counting.read()
     }
 
     /// Delivers a fact: effect and inbox row commit together, a repeated fact is skipped.
     ///
     /// # Errors
-    /// As the handler says, or [`HandleError::Retry`] where the database fails.
+    /// As the handler says, or [`HandleError::Retry`] where the database fails or the handler panics.
     pub async fn deliver(&self, envelope: &Envelope) -> Result<(), HandleError> {
-        let transaction = begin_write(&self.db).await?;
-        let row = inbox::ActiveModel {
-            consumer: Set(self.name.to_owned()),
-            event_id: Set(envelope.id.uuid()),
-            occurred_at: Set(envelope.occurred_at.utc()),
-        };
-        let inserted = inbox::Entity::insert(row)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(&transaction)
-            .await?;
-        if inserted == 0 {
-            transaction.rollback().await?;
-        } else {
-            // On an error the transaction is dropped, which rolls it back together with the inbox row.
-            self.handler.apply(envelope, &transaction).await?;
-            transaction.commit().await?;
-        }
-        self.handler.committed(envelope).await;
-        Ok(())
-    }
-
-    /// Puts a fact aside with the reason, so that an operator can look at it and replay it.
-    ///
-    /// # Errors
-    /// The database fails; the fact then stays where it was.
-    pub async fn park(&self, envelope: &Envelope, reason: &str) -> Result<(), DbErr> {
-        tracing::error!(consumer = self.name, event = %envelope.id, fact = envelope.fact_type, reason, "fact parked");
-        let text =
-            serde_json::to_string(envelope).map_err(|error| DbErr::Custom(error.to_string()))?;
-        parked::Entity::insert(parked::ActiveModel {
-            consumer: Set(self.name.to_owned()),
-            event_id: Set(envelope.id.uuid()),
-            envelope: Set(text),
-            reason: Set(reason.to_owned()),
-        })
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(&self.db)
-        .await?;
-        Ok(())
-    }
-
-    /// What lies parked, as `(event, reason)`.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn parked(&self) -> Result<Vec<(Envelope, String)>, DbErr> {
-        use sea_orm::{ColumnTrait, QueryFilter};
-        parked::Entity::find()
-            .filter(parked::Column::Consumer.eq(self.name))
-            .all(&self.db)
-            .await?
-            .into_iter()
-            .map(|row| {
-                serde_json::from_str(&row.envelope)
-                    .map(|envelope| (envelope, row.reason))
-                    .map_err(|error| DbErr::Custom(error.to_string()))
+        self.commit(std::slice::from_ref(envelope))
+            .await
+            .map_err(|error| match error {
+                BatchError::Unavailable(error) => error.into(),
+                BatchError::Handler(error) => error,
             })
-            .collect()
     }
+
+    /// Takes a batch in one transaction. The order of the facts stays.
+    pub(crate) async fn commit(&self, envelopes: &[Envelope]) -> Result<(), BatchError> {
+        let transaction = begin_write(&self.db)
+            .await
+            .map_err(BatchError::Unavailable)?;
+        let new = inbox::enter(self.name, envelopes, &transaction)
+            .await
+            .map_err(BatchError::Unavailable)?;
+        if new.is_empty() {
+            transaction
+                .rollback()
+                .await
+                .map_err(BatchError::Unavailable)?;
+        } else {
+            // On an error the transaction is dropped, which rolls it back together with the inbox rows.
+            AssertUnwindSafe(self.handler.apply_all(&new, &transaction))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|panic| Err(HandleError::Retry(told(&*panic))))?;
+            transaction.commit().await.map_err(HandleError::from)?;
+        }
+        self.counting.took(new.len(), envelopes.len() - new.len());
+        if let Err(panic) = AssertUnwindSafe(self.handler.committed_all(envelopes))
+            .catch_unwind()
+            .await
+        {
+            tracing::error!(
+                consumer = self.name,
+                reason = told(&*panic),
+                "after the commit"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What a panic said.
+fn told(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words");
+    format!("the consumer panicked: {words}")
 }

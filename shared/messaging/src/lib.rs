@@ -5,22 +5,30 @@
 //! consumer has committed its effect together with an inbox row. Only then is the outbox row marked sent. A crash
 //! anywhere in between repeats the publication, and the inbox makes the repetition harmless.
 //!
+//! Facts travel in batches: the relay claims a few hundred with one statement, each consumer takes its share in one
+//! transaction, and one statement marks them sent. One fact at a time would cost a synced commit per fact and consumer. Where a
+//! batch fails it is halved until the fact at fault fails alone.
+//!
 //! A consumer either does its work, asks for another try, or **parks** the fact with a reason; nothing is
 //! swallowed. A fact that keeps failing (or panics) is parked after [`DELIVERY_LIMIT`] tries so that the others go on.
 
 mod bus;
 mod consumer;
+mod counts;
 mod entity;
+mod inbox;
 mod migrations;
 mod outbox;
 mod relay;
+mod take;
 mod transaction;
 
-pub use bus::{Bus, PublishError};
+pub use bus::{Bus, Outgoing, PublishError};
 pub use consumer::{Consumer, HandleError, Handler};
+pub use counts::{ConsumerCounts, RelayCounts};
 pub use migrations::migrations;
 pub use outbox::Outbox;
-pub use relay::{Relay, RelayError};
+pub use relay::{Relay, RelayError, Turn};
 pub use transaction::begin_write;
 
 /// Tries before a fact is parked.

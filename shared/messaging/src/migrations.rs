@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 /// To be put first in a service's list of migrations.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Messaging)]
+    vec![Box::new(Messaging), Box::new(SentFacts)]
 }
 
 struct Messaging;
@@ -64,6 +64,31 @@ impl MigrationTrait for Messaging {
                     .col(col("envelope").text().not_null())
                     .col(col("reason").text().not_null())
                     .primary_key(Index::create().col("consumer").col("event_id"))
+                    .to_owned(),
+            )
+            .await
+    }
+}
+
+/// What is sent is pruned by age, and the oldest unsent fact is asked for at every look at the lag: neither may read the whole table.
+struct SentFacts;
+
+impl MigrationName for SentFacts {
+    fn name(&self) -> &'static str {
+        "m0002_messaging_sent_facts"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SentFacts {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .create_index(
+                Index::create()
+                    .name("outbox_sent")
+                    .table(Alias::new("outbox"))
+                    .col(Alias::new("sent_at"))
+                    .col(Alias::new("id"))
                     .to_owned(),
             )
             .await

@@ -1,5 +1,6 @@
 //! The outbox: facts that are true and not yet told.
 
+use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
 use warikan_contracts::Envelope;
 
@@ -30,7 +31,7 @@ impl Outbox {
                     id: Set(envelope.id.uuid()),
                     envelope: Set(text),
                     attempts: Set(0),
-                    next_attempt_at: Set(envelope.occurred_at.utc()),
+                    next_attempt_at: Set(first_due(&envelope)),
                     lease_until: Set(None),
                     sent_at: Set(None),
                     last_error: Set(None),
@@ -44,4 +45,10 @@ impl Outbox {
         }
         Ok(())
     }
+}
+
+/// At once. To the millisecond, which is also the first part of the id: the relay takes facts in the order of this column and
+/// the id, and that is then the order of the ids.
+fn first_due(envelope: &Envelope) -> DateTime<Utc> {
+    envelope.occurred_at.utc().trunc_subsecs(3)
 }

@@ -89,14 +89,19 @@ impl fmt::Debug for Task {
     }
 }
 
-/// The task every service with an outbox has: publish what lies there, prune what was sent long ago.
+/// The task every service with an outbox has: publish what lies there, prune what was sent long ago. A run is one batch, and
+/// the next follows at once where there is more; so a process that is told to stop ends after the batch in hand, however much
+/// lies in the outbox.
 #[must_use]
 pub fn relay_task(name: &'static str, relay: Relay) -> Task {
     let signal = relay.signal();
     Task::new(name, Duration::from_secs(1), signal, move || {
         let relay = relay.clone();
         async move {
-            relay.drain().await?;
+            let turn = relay.turn().await?;
+            if turn.claimed > 0 {
+                relay.wake();
+            }
             relay.prune().await?;
             Ok(())
         }
@@ -145,5 +150,98 @@ impl RunningTasks {
                 tracing::error!(%error, "a task ended by panic");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use sea_orm::{Database, DatabaseTransaction};
+    use sea_orm_migration::{MigrationTrait, MigratorTrait};
+    use tokio::sync::Semaphore;
+    use warikan_contracts::{
+        Envelope, Fact,
+        facts::{TenantChanged, TenantState},
+    };
+    use warikan_messaging::{Bus, Consumer, HandleError, Handler, Outbox};
+    use warikan_types::Entropy;
+
+    use super::*;
+
+    struct Migrator;
+    impl MigratorTrait for Migrator {
+        fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+            warikan_messaging::migrations()
+        }
+    }
+
+    async fn database() -> DatabaseConnection {
+        let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
+        options.max_connections(1).sqlx_logging(false);
+        let db = Database::connect(options).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        db
+    }
+
+    /// Says that it has a batch and holds it until it may go on.
+    struct Held {
+        has_one: Arc<Notify>,
+        gate: Arc<Semaphore>,
+    }
+
+    #[async_trait]
+    impl Handler for Held {
+        async fn apply(&self, _: &Envelope, _: &DatabaseTransaction) -> Result<(), HandleError> {
+            Ok(())
+        }
+
+        async fn committed_all(&self, _: &[Envelope]) {
+            self.has_one.notify_one();
+            self.gate.acquire().await.unwrap().forget();
+        }
+    }
+
+    #[tokio::test]
+    async fn f091_a_relay_told_to_stop_ends_after_the_batch_in_hand() {
+        let (outbox, inbox) = (database().await, database().await);
+        let (clock, entropy) = (Clock::system(), Entropy::system());
+        let now = clock.now();
+        let fact = TenantChanged {
+            tenant: entropy.id(now),
+            name: "割勘証券株式会社".to_owned(),
+            plan: "standard".to_owned(),
+            state: TenantState::Applied,
+            revision: 1,
+        };
+        let facts: Vec<Envelope> = (0..2_000)
+            .map(|_| Envelope::of(entropy.id(now), None, now, "test", &fact))
+            .collect();
+        Outbox::append(&outbox, facts).await.unwrap();
+
+        let (has_one, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+        let handler = Held {
+            has_one: Arc::clone(&has_one),
+            gate: Arc::clone(&gate),
+        };
+        let bus = Bus::in_process();
+        let types = &[TenantChanged::TYPE];
+        bus.connect(vec![Consumer::new("test.hold", types, inbox, handler)]);
+        let relay = Relay::new(outbox, bus, clock);
+        let running = RunningTasks::spawn(vec![relay_task("test.relay", relay.clone())]);
+        has_one.notified().await;
+        let mut stopping = std::pin::pin!(running.stop());
+        tokio::select! {
+            biased;
+            () = &mut stopping => panic!("a batch is in hand"),
+            () = std::future::ready(()) => {}
+        }
+        gate.add_permits(1_000);
+        stopping.await;
+        let (left, _) = relay.lag().await.unwrap();
+        assert_eq!(
+            left,
+            2_000 - 256,
+            "the batch in hand was finished, no other was begun"
+        );
     }
 }
