@@ -28,10 +28,11 @@ TYPES = [
     ("webhooks", "services/webhooks/src/config.rs", "Config", set()),
     ("billing", "services/billing/src/config.rs", "Config", set()),
     ("billing.issuer", "services/billing/src/config.rs", "Issuer", set()),
-    ("billing.tariff", "services/billing/src/tariff.rs", "TariffRows", set()),
-    ("billing.tariff.jlis_fees", "services/billing/src/tariff.rs", "JlisFeeRow", set()),
-    ("billing.tariff.plans", "services/billing/src/tariff.rs", "PlanRow", set()),
-    ("billing.tariff.consumption_tax", "services/billing/src/tariff.rs", "TaxRow", set()),
+    ("billing.tariff", "services/billing/src/tariff/rows.rs", "TariffRows", set()),
+    ("billing.tariff.jlis_fees", "services/billing/src/tariff/rows.rs", "JlisFeeRow", set()),
+    ("billing.tariff.plans", "services/billing/src/tariff/rows.rs", "PlanRow", set()),
+    ("billing.tariff.consumption_tax", "services/billing/src/tariff/rows.rs", "TaxRow", set()),
+    ("billing.tariff.sharing_keys", "services/billing/src/tariff/rows.rs", "SharingKeyRow", set()),
 ]
 
 failures = []

@@ -14,6 +14,12 @@ pub(crate) fn first_day(month: BillingMonth) -> NaiveDate {
     jst_date(month.start())
 }
 
+/// The month's last day.
+pub(crate) fn last_day(month: BillingMonth) -> NaiveDate {
+    let next = first_day(month.next());
+    next.pred_opt().unwrap_or(next)
+}
+
 /// The month in which `at` falls; `None` outside the years 1970 to 9997, which no operation of a platform lies in.
 pub(crate) fn month_of(at: Timestamp) -> Option<BillingMonth> {
     // Judged in UTC: at the ends of chrono's range there is no local time to ask for.

@@ -5,34 +5,38 @@
 //! tariff row, a tenant's name). Closing again changes nothing and gives the same answer. What arrives later for a
 //! closed month goes on the next invoice as an adjustment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{Envelope, facts::InvoiceFinalized};
 use warikan_messaging::{Outbox, begin_write};
-use warikan_types::{BillingMonth, Environment, Id, TenantId, TenantScope, Timestamp, Yen};
+use warikan_types::{BillingMonth, Environment, TenantId, TenantScope, Timestamp, Yen};
 
 use crate::{
     Billing,
-    calendar::jst_date,
+    calendar::{first_day, jst_date, last_day},
     config::SAMPLE_NUMBER,
     error::BillingError,
-    line::Line,
+    rate::Charges,
+    share::{Share, share},
     store::{
         invoices::{self, NewInvoice},
         months::{self, ClosedMonth},
         recipients::{self, Recipient},
-        usage,
+        shared_costs, usage,
     },
     tax::Totals,
 };
 
-/// One tenant's charges, ready to be issued.
-struct Draft {
-    scope: TenantScope,
-    recipient: Recipient,
-    lines: Vec<Line>,
-    totals: Totals,
+/// Tenants whose uses are held in memory at once.
+const TENANTS_AT_ONCE: usize = 200;
+
+/// What a close knows of everybody.
+struct Everybody {
+    recipients: BTreeMap<TenantId, Recipient>,
+    shares: BTreeMap<TenantId, Vec<Share>>,
+    /// Who gets an invoice.
+    billed: Vec<TenantId>,
 }
 
 impl Billing {
@@ -68,17 +72,15 @@ impl Billing {
         Ok(closed)
     }
 
+    /// Issues everybody's invoices, some tenants at a time: what is held in memory follows from the number of tenants and
+    /// days, not from the number of operations.
     async fn issue_all(
         &self,
         txn: &DatabaseTransaction,
         period: BillingMonth,
         now: Timestamp,
     ) -> Result<ClosedMonth, BillingError> {
-        let mut tenants: BTreeSet<TenantId> = usage::all_billed_tenants(txn, period)
-            .await?
-            .into_iter()
-            .collect();
-        tenants.extend(recipients::all_owing_base_fee(txn, period).await?);
+        let everybody = self.everybody(txn, period).await?;
         let mut closed = ClosedMonth {
             month: period,
             closed_at: now,
@@ -87,14 +89,21 @@ impl Billing {
             tax: Yen::ZERO,
             total: Yen::ZERO,
         };
-        for tenant in tenants {
-            let draft = self.draft(txn, tenant, period).await?;
-            closed.invoices += 1;
-            closed.subtotal = closed.subtotal.plus(draft.totals.subtotal)?;
-            closed.tax = closed.tax.plus(draft.totals.tax)?;
-            closed.total = closed.total.plus(draft.totals.total)?;
-            self.issue(txn, &draft, period, closed.invoices, now)
-                .await?;
+        for tenants in everybody.billed.chunks(TENANTS_AT_ONCE) {
+            let drafts = self.drafts(txn, tenants, period, &everybody, now).await?;
+            let mut facts = Vec::with_capacity(drafts.len());
+            let mut numbered = Vec::with_capacity(drafts.len());
+            for mut draft in drafts {
+                closed.invoices += 1;
+                closed.subtotal = closed.subtotal.plus(draft.totals.subtotal)?;
+                closed.tax = closed.tax.plus(draft.totals.tax)?;
+                closed.total = closed.total.plus(draft.totals.total)?;
+                draft.number = format!("{period}-{:05}", closed.invoices);
+                facts.push(self.finalized(&draft, now));
+                numbered.push(draft);
+            }
+            invoices::issue(txn, &numbered).await?;
+            Outbox::append(txn, facts).await?;
         }
         let number = &self.0.config.issuer.registration_number;
         if closed.invoices > 0 && number.as_str() == SAMPLE_NUMBER {
@@ -103,20 +112,82 @@ impl Billing {
         Ok(closed)
     }
 
-    async fn draft(
+    /// Who is billed, and what each has to bear of the shared costs.
+    async fn everybody(
         &self,
         txn: &DatabaseTransaction,
-        tenant: TenantId,
         period: BillingMonth,
-    ) -> Result<Draft, BillingError> {
-        let scope = TenantScope::of_event(tenant, Environment::Production);
-        let recipient = recipients::find(txn, tenant)
-            .await?
-            .ok_or(BillingError::RecipientUnknown(tenant))?;
-        let groups = usage::billed_in(scope, txn, period).await?;
+    ) -> Result<Everybody, BillingError> {
+        let recipients = recipients::all(txn).await?;
+        let units = usage::all_billed_units(txn, period).await?;
+        let active: BTreeMap<TenantId, i64> = recipients
+            .iter()
+            .filter(|(_, recipient)| recipient.account.is_active_in(period))
+            .map(|(tenant, _)| (*tenant, units.get(tenant).copied().unwrap_or(0)))
+            .collect();
+        let costs = shared_costs::totals(txn, period).await?;
+        let shares = if costs.is_empty() {
+            BTreeMap::new()
+        } else if active.is_empty() {
+            return Err(BillingError::NobodyToShare(period));
+        } else {
+            let key = self.0.tariff.sharing_key(first_day(period))?;
+            share(&costs, key, &active)
+        };
+        let billed: BTreeSet<TenantId> = active.keys().chain(units.keys()).copied().collect();
+        Ok(Everybody {
+            recipients,
+            shares,
+            billed: billed.into_iter().collect(),
+        })
+    }
+
+    async fn drafts(
+        &self,
+        txn: &DatabaseTransaction,
+        tenants: &[TenantId],
+        period: BillingMonth,
+        everybody: &Everybody,
+        now: Timestamp,
+    ) -> Result<Vec<NewInvoice>, BillingError> {
+        let groups = usage::all_billed_in(txn, tenants, period).await?;
+        let adjusted: BTreeSet<BillingMonth> = groups
+            .values()
+            .flatten()
+            .map(|group| group.month)
+            .filter(|month| *month != period)
+            .collect();
+        let earlier = usage::all_billed_before(txn, tenants, &adjusted, period).await?;
+        let of = |billed: &usage::Billed, tenant| billed.get(tenant).cloned().unwrap_or_default();
+        tenants
+            .iter()
+            .map(|tenant| {
+                let recipient = everybody
+                    .recipients
+                    .get(tenant)
+                    .ok_or(BillingError::RecipientUnknown(*tenant))?;
+                let shares = everybody.shares.get(tenant);
+                let charges = Charges {
+                    groups: &of(&groups, tenant),
+                    earlier: &of(&earlier, tenant),
+                    shares: shares.map_or(&[], Vec::as_slice),
+                };
+                self.draft(*tenant, recipient, period, charges, now)
+            })
+            .collect()
+    }
+
+    fn draft(
+        &self,
+        tenant: TenantId,
+        recipient: &Recipient,
+        period: BillingMonth,
+        charges: Charges<'_>,
+        now: Timestamp,
+    ) -> Result<NewInvoice, BillingError> {
         let lines = self
-            .terms(&recipient.plan)
-            .rate(period, recipient.owes_base_fee(period), &groups)
+            .terms(&recipient.account)
+            .rate(period, charges)
             .map_err(BillingError::rating(tenant))?;
         let totals = Totals::of(
             lines
@@ -124,46 +195,37 @@ impl Billing {
                 .map(|line| (line.tax_rate_percent, line.amount)),
             self.0.config.tax_rounding,
         )?;
-        Ok(Draft {
-            scope,
-            recipient,
+        let plan = recipient.account.plan_on(last_day(period));
+        Ok(NewInvoice {
+            scope: TenantScope::of_event(tenant, Environment::Production),
+            id: self.0.platform.entropy.id(now),
+            number: String::new(),
+            period,
+            issued_on: jst_date(now),
+            issuer: self.0.config.issuer.clone(),
+            recipient_name: recipient.name.clone(),
+            plan: plan.map(|plan| plan.plan.clone()).unwrap_or_default(),
+            rounding: self.0.config.tax_rounding,
             lines,
             totals,
         })
     }
 
-    async fn issue(
-        &self,
-        txn: &DatabaseTransaction,
-        draft: &Draft,
-        period: BillingMonth,
-        sequence: i64,
-        now: Timestamp,
-    ) -> Result<(), BillingError> {
-        let entropy = &self.0.platform.entropy;
-        let id = entropy.id(now);
-        let invoice = NewInvoice {
-            id,
-            number: format!("{period}-{sequence:05}"),
-            period,
-            issued_on: jst_date(now),
-            issuer: &self.0.config.issuer,
-            recipient_name: &draft.recipient.name,
-            plan: &draft.recipient.plan,
-            rounding: self.0.config.tax_rounding,
-            lines: &draft.lines,
-            totals: &draft.totals,
-        };
-        invoices::issue(draft.scope, txn, &invoice).await?;
+    /// The fact that an invoice stands.
+    fn finalized(&self, invoice: &NewInvoice, now: Timestamp) -> Envelope {
         let fact = InvoiceFinalized {
-            invoice: id,
-            period,
-            total: draft.totals.total,
+            invoice: invoice.id,
+            period: invoice.period,
+            total: invoice.totals.total,
         };
-        let event: Id<_> = entropy.id(now);
-        let envelope = Envelope::of(event, Some(draft.scope), now, id.to_string(), &fact);
-        Outbox::append(txn, [envelope]).await?;
-        Ok(())
+        let event = self.0.platform.entropy.id(now);
+        Envelope::of(
+            event,
+            Some(invoice.scope),
+            now,
+            invoice.id.to_string(),
+            &fact,
+        )
     }
 }
 

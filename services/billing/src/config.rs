@@ -25,6 +25,8 @@ pub struct Config {
     /// How passed-through J-LIS fees are taxed. Whether a fee that the operator merely forwards is taxed depends on its
     /// contracts (立替払い), so it is set and not assumed; `standard` is the cautious choice.
     pub jlis_fee_tax: TaxCategory,
+    /// How shares of shared costs are taxed.
+    pub shared_cost_tax: TaxCategory,
     /// Tariff rows on top of the compiled ones: new plans, new prices from a day on, J-LIS fees as they are announced.
     pub tariff: TariffRows,
 }

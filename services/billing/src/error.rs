@@ -1,6 +1,6 @@
 //! What can go wrong in billing.
 
-use warikan_http::{Code, Problem};
+use warikan_http::{Code, IdempotencyError, Problem};
 use warikan_types::{BillingMonth, MoneyError, TenantId, Timestamp};
 
 use crate::{rate::RatingError, tariff::MissingTariff};
@@ -34,6 +34,16 @@ pub(crate) enum BillingError {
         tenant: TenantId,
         source: MissingTariff,
     },
+    #[error(transparent)]
+    MissingTariff(#[from] MissingTariff),
+    #[error(
+        "the month {0} has shared costs and no tenant that was active in it to bear them; remove them"
+    )]
+    NobodyToShare(BillingMonth),
+    #[error("the month {0} is closed; enter the cost for a month that is open")]
+    MonthClosed(BillingMonth),
+    #[error(transparent)]
+    Idempotency(#[from] IdempotencyError),
     #[error("the amounts are too large")]
     Money(#[from] MoneyError),
 }
@@ -43,6 +53,7 @@ impl BillingError {
     pub(crate) fn rating(tenant: TenantId) -> impl Fn(RatingError) -> Self {
         move |error| match error {
             RatingError::MissingTariff(source) => Self::Unpriced { tenant, source },
+            RatingError::NoPlan => Self::RecipientUnknown(tenant),
             RatingError::Money(error) => Self::Money(error),
         }
     }
@@ -60,8 +71,14 @@ impl From<BillingError> for Problem {
                 Code::Conflict,
                 format!("Nothing was closed: {error} (months are Japanese calendar months)."),
             ),
+            BillingError::Idempotency(error) => error.into(),
+            BillingError::MonthClosed(_) => {
+                Self::new(Code::Conflict, format!("Nothing was changed: {error}."))
+            }
             BillingError::RecipientUnknown(_)
             | BillingError::Unpriced { .. }
+            | BillingError::MissingTariff(_)
+            | BillingError::NobodyToShare(_)
             | BillingError::Money(_) => {
                 Self::new(Code::Conflict, format!("Nothing was closed: {error}."))
             }

@@ -11,6 +11,7 @@ use warikan_types::{
 use crate::{
     billable::Rule,
     line::{Category, ChargedFor},
+    share::Share,
     tax::{Rounding, TaxCategory, TaxTotal},
     words::{Meter, Purpose},
 };
@@ -49,7 +50,7 @@ pub struct InvoiceView {
     pub issuer: IssuerView,
     /// To whom.
     pub recipient: RecipientView,
-    /// The plan whose prices it shows.
+    /// The tenant's plan at the end of the month.
     pub plan: String,
     /// Always `JPY`.
     pub currency: &'static str,
@@ -92,7 +93,7 @@ pub struct LineView {
     pub charged_for: ChargedFor,
     /// The month of the uses; earlier than the invoice's on adjustments.
     pub service_month: BillingMonth,
-    /// What was counted; `null` on base fees, as are the next three.
+    /// What was counted; `null` on lines that count no uses, as are the next three.
     pub meter: Option<Meter>,
     /// Why the certificates were confirmed.
     pub purpose: Option<Purpose>,
@@ -100,6 +101,13 @@ pub struct LineView {
     pub kind: Option<CertificateKind>,
     /// How the status was learnt.
     pub channel: Option<Channel>,
+    /// The plan whose price it is; `null` on J-LIS fees and shares.
+    pub plan: Option<String>,
+    /// On shares of shared costs: what they follow from.
+    pub share: Option<Share>,
+    /// Where a graduated price splits uses of one sort over several lines: how many of their records, by day and order of
+    /// recording, stand behind the lines before.
+    pub records_before: i64,
     /// Units.
     pub quantity: i64,
     /// Yen per unit, without tax.

@@ -15,6 +15,7 @@
 //! close as a whole and is named in the answer. Absent on purpose: any path that changes an invoice, and any price for
 //! what is not known.
 
+mod account;
 mod api;
 pub mod billable;
 mod calendar;
@@ -29,6 +30,8 @@ mod migrations;
 mod rate;
 mod registration_number;
 mod report_usage;
+mod share;
+mod share_costs;
 mod store;
 pub mod tariff;
 mod tax;
@@ -47,7 +50,8 @@ pub use registration_number::{RegistrationNumber, RegistrationNumberError};
 pub use tax::{Rounding, TaxCategory};
 pub use words::{Meter, Purpose};
 
-use rate::Terms;
+use account::Account;
+use rate::{Taxes, Terms};
 use tariff::Tariff;
 
 /// The service. Clones share it.
@@ -97,6 +101,9 @@ impl Billing {
                     .service(api::tenant::read_invoice)
                     .service(api::tenant::list_line_records)
                     .service(api::operator::close_month)
+                    .service(api::shared_costs::enter)
+                    .service(api::shared_costs::list)
+                    .service(api::shared_costs::remove)
                     .service(api::operator::read_month);
             }),
             consumers: consumers::all(self),
@@ -108,13 +115,20 @@ impl Billing {
         }
     }
 
-    /// The conditions of a plan.
-    fn terms<'a>(&'a self, plan: &'a str) -> Terms<'a> {
+    /// The conditions of a tenant.
+    fn terms<'a>(&'a self, account: &'a Account) -> Terms<'a> {
         Terms {
             tariff: &self.0.tariff,
-            plan,
-            platform_tax: self.0.config.platform_tax,
-            jlis_fee_tax: self.0.config.jlis_fee_tax,
+            account,
+            taxes: self.taxes(),
+        }
+    }
+
+    fn taxes(&self) -> Taxes {
+        Taxes {
+            platform: self.0.config.platform_tax,
+            jlis_fees: self.0.config.jlis_fee_tax,
+            shared_costs: self.0.config.shared_cost_tax,
         }
     }
 }

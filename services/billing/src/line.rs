@@ -8,6 +8,7 @@ use warikan_types::{BillingMonth, CertificateKind, Yen};
 
 use crate::{
     calendar::month_ja,
+    share::Share,
     tax::TaxCategory,
     words::{Meter, Purpose},
 };
@@ -20,9 +21,14 @@ pub enum Category {
     PlatformBase,
     /// The operator's charge for uses.
     PlatformUsage,
+    /// What is missing to the plan's monthly minimum.
+    MinimumCharge,
     /// A J-LIS fee, passed through without margin.
     JlisFee,
-    /// Either of the two for uses in a month that was already closed when they became known.
+    /// A share of the costs of the certified system (割り勘).
+    SharedCost,
+    /// The operator's charge or a J-LIS fee for uses in a month that was already closed when they became known, or what
+    /// they change in that month's minimum.
     Adjustment,
 }
 
@@ -33,7 +39,9 @@ impl Category {
         match self {
             Self::PlatformBase => "platform_base",
             Self::PlatformUsage => "platform_usage",
+            Self::MinimumCharge => "minimum_charge",
             Self::JlisFee => "jlis_fee",
+            Self::SharedCost => "shared_cost",
             Self::Adjustment => "adjustment",
         }
     }
@@ -42,7 +50,9 @@ impl Category {
         [
             Self::PlatformBase,
             Self::PlatformUsage,
+            Self::MinimumCharge,
             Self::JlisFee,
+            Self::SharedCost,
             Self::Adjustment,
         ]
         .into_iter()
@@ -58,6 +68,8 @@ pub enum ChargedFor {
     Operator,
     /// J-LIS.
     Jlis,
+    /// All tenants together: what the certified system costs.
+    SharedCosts,
 }
 
 impl ChargedFor {
@@ -67,11 +79,12 @@ impl ChargedFor {
         match self {
             Self::Operator => "operator",
             Self::Jlis => "jlis",
+            Self::SharedCosts => "shared_costs",
         }
     }
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
-        [Self::Operator, Self::Jlis]
+        [Self::Operator, Self::Jlis, Self::SharedCosts]
             .into_iter()
             .find(|one| one.as_str() == word)
     }
@@ -86,6 +99,9 @@ pub(crate) struct Counted {
     pub(crate) channel: Option<Channel>,
     /// The days whose tariff applied, first and last.
     pub(crate) days: (NaiveDate, NaiveDate),
+    /// Where a graduated price splits uses of one sort over several lines: how many of them, by day and order of recording,
+    /// stand on the lines before.
+    pub(crate) skip: i64,
 }
 
 /// A line before it has a number.
@@ -95,7 +111,10 @@ pub(crate) struct Line {
     pub(crate) charged_for: ChargedFor,
     /// The month in which the uses were accepted, or that the base fee is for.
     pub(crate) service_month: BillingMonth,
+    /// The plan whose price it is.
+    pub(crate) plan: Option<String>,
     pub(crate) counted: Option<Counted>,
+    pub(crate) share: Option<Share>,
     pub(crate) quantity: i64,
     pub(crate) unit_price: Yen,
     pub(crate) list_price: Option<Yen>,
@@ -106,10 +125,20 @@ pub(crate) struct Line {
 
 impl Line {
     /// In Japanese, as the invoice shows it.
-    pub(crate) fn description_ja(&self, plan: &str) -> String {
+    pub(crate) fn description_ja(&self) -> String {
         let month = month_ja(self.service_month);
+        if let Some(share) = self.share {
+            return share.description_ja(&month);
+        }
         let Some(counted) = self.counted else {
-            return format!("基本料金（プラン {plan}）{month}");
+            let plan = self.plan.as_deref().unwrap_or_default();
+            return match self.category {
+                Category::MinimumCharge => format!("最低利用料金との差額（プラン {plan}）{month}"),
+                Category::Adjustment => {
+                    format!("最低利用料金との差額（プラン {plan}）{month}の調整")
+                }
+                _ => format!("基本料金（プラン {plan}）{month}"),
+            };
         };
         let what = match counted.purpose {
             Purpose::SignatureVerification => "署名検証",
@@ -128,7 +157,7 @@ impl Line {
             None => "",
         };
         let charge = match self.charged_for {
-            ChargedFor::Operator => "利用料",
+            ChargedFor::Operator | ChargedFor::SharedCosts => "利用料",
             ChargedFor::Jlis => "失効情報提供手数料（J-LIS）",
         };
         let adjusted = if self.category == Category::Adjustment {
@@ -140,10 +169,23 @@ impl Line {
     }
 
     /// In English.
-    pub(crate) fn description_en(&self, plan: &str) -> String {
+    pub(crate) fn description_en(&self) -> String {
         let month = self.service_month;
+        if let Some(share) = self.share {
+            return share.description_en(month);
+        }
+        let adjusted = if self.category == Category::Adjustment {
+            " (adjustment)"
+        } else {
+            ""
+        };
         let Some(counted) = self.counted else {
-            return format!("Base fee, plan {plan}, {month}");
+            let plan = self.plan.as_deref().unwrap_or_default();
+            let what = match self.category {
+                Category::PlatformBase => "Base fee",
+                _ => "Difference to the minimum",
+            };
+            return format!("{what}, plan {plan}, {month}{adjusted}");
         };
         let what = match counted.purpose {
             Purpose::SignatureVerification => "Signature verification",
@@ -156,15 +198,10 @@ impl Line {
             None => "",
         };
         let charge = match self.charged_for {
-            ChargedFor::Operator => "usage",
+            ChargedFor::Operator | ChargedFor::SharedCosts => "usage",
             ChargedFor::Jlis => "J-LIS fee",
         };
         let kind = counted.kind.as_str().replace('_', " ");
-        let adjusted = if self.category == Category::Adjustment {
-            " (adjustment)"
-        } else {
-            ""
-        };
         format!("{what}, {charge} ({kind} certificate{channel}), {month}{adjusted}")
     }
 }

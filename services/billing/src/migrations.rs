@@ -1,9 +1,15 @@
 //! The schema of billing.
 
+mod sharing;
+
 use sea_orm_migration::prelude::*;
 
 pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Metering), Box::new(Invoicing)]
+    vec![
+        Box::new(Metering),
+        Box::new(Invoicing),
+        Box::new(sharing::Sharing),
+    ]
 }
 
 /// Everything in this service's database.

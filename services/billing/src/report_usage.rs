@@ -12,7 +12,7 @@ use crate::{
     billable::Rule,
     error::BillingError,
     line::ChargedFor,
-    rate::{RatingError, Terms},
+    rate::{RatingError, Terms, UsageGroup},
     store::{months, recipients, usage, usage::Counted},
     words::{Meter, Purpose},
 };
@@ -94,11 +94,13 @@ impl Billing {
         let recipient = recipients::find(db, scope.tenant()).await?;
         let terms = recipient
             .as_ref()
-            .map(|recipient| self.terms(&recipient.plan));
+            .map(|recipient| self.terms(&recipient.account));
+        let mut rows = by_sort(&counted)?;
+        price(&mut rows, period, &counted, terms)?;
         Ok(UsageView {
             period,
             state: self.month_state(period).await?,
-            usage: by_sort(&counted, terms)?,
+            usage: rows.into_values().collect(),
             rules: by_rule(&counted)?,
         })
     }
@@ -120,10 +122,7 @@ impl Billing {
 }
 
 /// Adds groups of days up to one row per sort. Pure.
-pub(crate) fn by_sort(
-    counted: &[Counted],
-    terms: Option<Terms<'_>>,
-) -> Result<Vec<UsageRow>, BillingError> {
+pub(crate) fn by_sort(counted: &[Counted]) -> Result<Sorts, BillingError> {
     let mut rows: BTreeMap<Sort, UsageRow> = BTreeMap::new();
     for group in counted {
         let sort = (
@@ -146,41 +145,112 @@ pub(crate) fn by_sort(
         row.quantity = plus(row.quantity, group.quantity)?;
         if group.billable {
             row.billable_quantity = plus(row.billable_quantity, group.quantity)?;
-            price(row, group, terms);
         }
     }
-    Ok(rows.into_values().collect())
+    Ok(rows)
 }
 
-/// Adds a group's price to its row, or says why that cannot be done.
-fn price(row: &mut UsageRow, group: &Counted, terms: Option<Terms<'_>>) {
-    let (Some(terms), Some(uses)) = (terms, group.billed()) else {
-        row.platform_amount = None;
-        row.jlis_amount = None;
-        row.unpriced = Some("the tenant's plan is not known yet".to_owned());
-        return;
+type Sorts = BTreeMap<Sort, UsageRow>;
+
+fn sort_of(group: &UsageGroup) -> Sort {
+    (
+        group.meter,
+        Some(group.purpose),
+        Some(group.kind),
+        group.channel.map(Channel::as_str),
+    )
+}
+
+/// Says what the billed uses of each sort come to. What cannot be priced says why, and the others still are.
+fn price(
+    rows: &mut Sorts,
+    period: BillingMonth,
+    counted: &[Counted],
+    terms: Option<Terms<'_>>,
+) -> Result<(), BillingError> {
+    let groups: Vec<UsageGroup> = counted.iter().filter_map(Counted::billed).collect();
+    let Some(terms) = terms else {
+        let why = RatingError::NoPlan.to_string();
+        for group in &groups {
+            refuse(rows, group, ChargedFor::Operator, &why);
+            refuse(rows, group, ChargedFor::Jlis, &why);
+        }
+        return Ok(());
     };
-    for charged_for in [ChargedFor::Operator, ChargedFor::Jlis] {
-        let amount = match charged_for {
-            ChargedFor::Operator => &mut row.platform_amount,
-            ChargedFor::Jlis => &mut row.jlis_amount,
-        };
-        let Some(so_far) = *amount else { continue };
-        let added = terms
-            .price(&uses, charged_for)
-            .map_err(RatingError::from)
-            .and_then(|price| {
-                let unit = price.map_or(Yen::ZERO, |price| price.unit);
-                Ok(so_far.plus(unit.times(uses.quantity)?)?)
-            });
-        match added {
-            Ok(sum) => *amount = Some(sum),
-            Err(error) => {
-                *amount = None;
-                row.unpriced = Some(error.to_string());
+    // Graduated prices look at all uses of a purpose; a fee of J-LIS at each sort alone.
+    for purpose in Purpose::ALL {
+        let of: Vec<_> = groups
+            .iter()
+            .filter(|group| group.purpose == purpose)
+            .copied()
+            .collect();
+        add(rows, terms, period, &of, ChargedFor::Operator)?;
+    }
+    let sorts: std::collections::BTreeSet<Sort> = groups.iter().map(sort_of).collect();
+    for sort in sorts {
+        let of: Vec<_> = groups
+            .iter()
+            .filter(|group| sort_of(group) == sort)
+            .copied()
+            .collect();
+        add(rows, terms, period, &of, ChargedFor::Jlis)?;
+    }
+    Ok(())
+}
+
+fn amount_of(row: &mut UsageRow, charged_for: ChargedFor) -> &mut Option<Yen> {
+    match charged_for {
+        ChargedFor::Jlis => &mut row.jlis_amount,
+        ChargedFor::Operator | ChargedFor::SharedCosts => &mut row.platform_amount,
+    }
+}
+
+fn refuse(rows: &mut Sorts, group: &UsageGroup, charged_for: ChargedFor, why: &str) {
+    if let Some(row) = rows.get_mut(&sort_of(group)) {
+        *amount_of(row, charged_for) = None;
+        row.unpriced = Some(why.to_owned());
+    }
+}
+
+/// Adds what groups come to to their rows.
+fn add(
+    rows: &mut Sorts,
+    terms: Terms<'_>,
+    period: BillingMonth,
+    groups: &[UsageGroup],
+    charged_for: ChargedFor,
+) -> Result<(), BillingError> {
+    match terms.uses_for(period, groups, charged_for) {
+        Ok(lines) => {
+            for line in lines {
+                let Some(row) = line
+                    .counted
+                    .and_then(|counted| rows.get_mut(&counted_sort(&counted)))
+                else {
+                    continue;
+                };
+                let amount = amount_of(row, charged_for);
+                *amount = Some(amount.unwrap_or(Yen::ZERO).plus(line.amount)?);
+            }
+        }
+        Err(error) => {
+            let why = error.to_string();
+            for group in groups {
+                refuse(rows, group, charged_for, &why);
             }
         }
     }
+    Ok(())
+}
+
+fn counted_sort(counted: &crate::line::Counted) -> Sort {
+    let channel = counted.channel.map(Channel::as_str);
+    (
+        counted.meter,
+        Some(counted.purpose),
+        Some(counted.kind),
+        channel,
+    )
 }
 
 pub(crate) fn by_rule(counted: &[Counted]) -> Result<Vec<RuleRow>, BillingError> {

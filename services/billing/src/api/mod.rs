@@ -1,4 +1,5 @@
 //! The HTTP operations of billing.
 
 pub(crate) mod operator;
+pub(crate) mod shared_costs;
 pub(crate) mod tenant;

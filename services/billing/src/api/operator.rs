@@ -11,7 +11,6 @@ use warikan_types::{BillingMonth, Timestamp, Yen};
 
 use crate::{
     Billing,
-    error::BillingError,
     report_usage::{MonthState, RuleRow, UsageRow, by_rule, by_sort},
     store::{
         months::{self, ClosedMonth},
@@ -153,10 +152,10 @@ pub(crate) async fn read_month(
             invoiced: None,
         },
     };
-    let usage = by_sort(&counted, None).map_err(|error: BillingError| Problem::from(error))?;
+    let usage = by_sort(&counted)?;
     Ok(Json(MonthReport {
         month,
-        usage: usage.into_iter().map(SortRow::from).collect(),
+        usage: usage.into_values().map(SortRow::from).collect(),
         rules: by_rule(&counted)?,
     }))
 }

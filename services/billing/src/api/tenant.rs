@@ -124,9 +124,8 @@ pub(crate) async fn list_line_records(
     let list = format!("invoices/{}/lines/{n}/records", id.0);
     let limit = query.limit()?;
     let after = cursors.read(Some(scope), &list, &query)?;
-    let (period, line, days) = invoices::find_line(scope, db, id.0, n).await?;
-    let rows = match days {
-        Some(days) => usage::behind_line(scope, db, period, &line, days, (after, limit)).await?,
+    let rows = match invoices::find_line(scope, db, id.0, n).await? {
+        Some(behind) => usage::behind_line(scope, db, &behind, (after, limit)).await?,
         None => Vec::new(),
     };
     Ok(Json(cursors.page(Some(scope), &list, limit, rows, |row| {

@@ -1,7 +1,10 @@
+mod graduated;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    account::PlanFrom,
     tariff::TariffRows,
     tax::{Rounding, Totals},
 };
@@ -34,12 +37,39 @@ fn tariff() -> Tariff {
     Tariff::load(&toml::from_str::<TariffRows>(EXTRA).unwrap()).unwrap()
 }
 
-fn terms<'a>(tariff: &'a Tariff, plan: &'a str) -> Terms<'a> {
-    Terms {
+/// Rates one tenant's uses; it is active from the month's beginning if it owes a base fee.
+fn rate(
+    tariff: &Tariff,
+    plan: &str,
+    period: BillingMonth,
+    active: bool,
+    charges: Charges<'_>,
+) -> Result<Vec<Line>, RatingError> {
+    let account = Account {
+        plans: vec![PlanFrom {
+            from: NaiveDate::default(),
+            plan: plan.to_owned(),
+        }],
+        activated_at: active.then(|| period.start()),
+        ended_at: None,
+    };
+    let taxes = Taxes {
+        platform: TaxCategory::Standard,
+        jlis_fees: TaxCategory::Standard,
+        shared_costs: TaxCategory::Standard,
+    };
+    let terms = Terms {
         tariff,
-        plan,
-        platform_tax: TaxCategory::Standard,
-        jlis_fee_tax: TaxCategory::Standard,
+        account: &account,
+        taxes,
+    };
+    terms.rate(period, charges)
+}
+
+fn uses(groups: &[UsageGroup]) -> Charges<'_> {
+    Charges {
+        groups,
+        ..Charges::default()
     }
 }
 
@@ -73,9 +103,7 @@ fn three_lines_of_105_yen_give_31_yen_of_tax() {
         group(1, Purpose::SignatureVerification, 1),
         group(2, Purpose::Authentication, 1),
     ];
-    let lines = terms(&tariff, "thrice")
-        .rate(month("2026-11"), true, &groups)
-        .unwrap();
+    let lines = rate(&tariff, "thrice", month("2026-11"), true, uses(&groups)).unwrap();
     let charged: Vec<_> = lines.iter().filter(|line| line.amount.0 > 0).collect();
     assert_eq!(charged.len(), 3);
     assert!(charged.iter().all(|line| line.amount == Yen(105)));
@@ -96,9 +124,7 @@ fn three_lines_of_105_yen_give_31_yen_of_tax() {
 fn jlis_fees_stand_on_lines_of_their_own_even_at_zero() {
     let tariff = tariff();
     let groups = [group(1, Purpose::SignatureVerification, 3)];
-    let lines = terms(&tariff, "standard")
-        .rate(month("2026-11"), false, &groups)
-        .unwrap();
+    let lines = rate(&tariff, "standard", month("2026-11"), false, uses(&groups)).unwrap();
     let shape: Vec<_> = lines
         .iter()
         .map(|line| {
@@ -119,7 +145,7 @@ fn jlis_fees_stand_on_lines_of_their_own_even_at_zero() {
     );
     assert_eq!(lines[1].list_price, Some(Yen(20)));
     assert_eq!(
-        lines[1].description_ja("standard"),
+        lines[1].description_ja(),
         "署名検証 失効情報提供手数料（J-LIS）（署名用電子証明書・失効情報ファイル）2026年11月分"
     );
 }
@@ -132,9 +158,7 @@ fn a_price_that_changes_within_the_month_splits_the_line() {
         group(15, Purpose::StatusCheck, 3),
         group(30, Purpose::StatusCheck, 4),
     ];
-    let lines = terms(&tariff, "standard")
-        .rate(month("2026-11"), false, &groups)
-        .unwrap();
+    let lines = rate(&tariff, "standard", month("2026-11"), false, uses(&groups)).unwrap();
     let usage: Vec<_> = lines
         .iter()
         .filter(|line| line.category == Category::PlatformUsage)
@@ -150,23 +174,20 @@ fn a_price_that_changes_within_the_month_splits_the_line() {
 #[test]
 fn f076_uses_of_a_closed_month_are_adjustments_at_their_own_tariff() {
     let tariff = tariff();
-    let lines = terms(&tariff, "standard")
-        .rate(
-            month("2026-12"),
-            true,
-            &[group(10, Purpose::SignatureVerification, 1)],
-        )
-        .unwrap();
+    let lines = rate(
+        &tariff,
+        "standard",
+        month("2026-12"),
+        true,
+        uses(&[group(10, Purpose::SignatureVerification, 1)]),
+    )
+    .unwrap();
     assert_eq!(lines[0].category, Category::PlatformBase);
     assert_eq!(lines[0].amount, Yen(1), "December's own base fee");
     assert_eq!(lines[1].category, Category::Adjustment);
     assert_eq!(lines[1].service_month, month("2026-11"));
     assert_eq!(lines[1].unit_price, Yen(100), "November's price");
-    assert!(
-        lines[1]
-            .description_ja("standard")
-            .ends_with("2026年11月分の調整")
-    );
+    assert!(lines[1].description_ja().ends_with("2026年11月分の調整"));
     assert_eq!(lines[2].category, Category::Adjustment);
     assert_eq!(lines[2].charged_for, ChargedFor::Jlis);
 }
@@ -175,19 +196,19 @@ fn f076_uses_of_a_closed_month_are_adjustments_at_their_own_tariff() {
 fn f077_amounts_and_quantities_that_do_not_fit_are_an_error() {
     let tariff = tariff();
     let rate =
-        |plan, groups: &[UsageGroup]| terms(&tariff, plan).rate(month("2026-11"), false, groups);
-    let uses = |quantity| group(1, Purpose::SignatureVerification, quantity);
-    assert!(rate("beyond", &[uses(1)]).is_ok());
+        |plan, groups: &[UsageGroup]| rate(&tariff, plan, month("2026-11"), false, uses(groups));
+    let used = |quantity| group(1, Purpose::SignatureVerification, quantity);
+    assert!(rate("beyond", &[used(1)]).is_ok());
     assert_eq!(
-        rate("beyond", &[uses(2)]),
+        rate("beyond", &[used(2)]),
         Err(RatingError::Money(MoneyError))
     );
     assert_eq!(
-        rate("standard", &[uses(i64::MAX), uses(1)]),
+        rate("standard", &[used(i64::MAX), used(1)]),
         Err(RatingError::Money(MoneyError))
     );
     assert_eq!(
-        rate("standard", &[uses(1_000_000_000_000)]).unwrap()[0].amount,
+        rate("standard", &[used(1_000_000_000_000)]).unwrap()[0].amount,
         Yen(100_000_000_000_000)
     );
 }
@@ -197,7 +218,7 @@ fn what_has_no_tariff_row_is_named_and_not_guessed() {
     let tariff = tariff();
     let mut ocsp = group(1, Purpose::StatusCheck, 1);
     ocsp.channel = Some(Channel::Ocsp);
-    let refused = terms(&tariff, "standard").rate(month("2026-11"), false, &[ocsp]);
+    let refused = rate(&tariff, "standard", month("2026-11"), false, uses(&[ocsp]));
     assert!(
         matches!(refused, Err(RatingError::MissingTariff(missing)) if missing.what == "J-LIS fee ocsp/card_signature/status_check")
     );
@@ -223,7 +244,7 @@ proptest! {
             .prop_flat_map(|groups| (Just(groups.clone()), Just(groups).prop_shuffle())),
     ) {
         let tariff = tariff();
-        let rate = |groups: &[UsageGroup]| terms(&tariff, "standard").rate(month("2026-11"), true, groups).unwrap();
+        let rate = |groups: &[UsageGroup]| rate(&tariff, "standard", month("2026-11"), true, uses(groups)).unwrap();
         let lines = rate(&groups);
         prop_assert_eq!(&lines, &rate(&shuffled));
         // Each use priced alone, in another way than the lines are made.

@@ -5,16 +5,18 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     QueryFilter, QueryOrder, QuerySelect,
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use warikan_types::{BillingMonth, CertificateKind, Id, Invoice, TenantScope, Yen};
 
-use super::{month, of, optional, word};
+use super::{month, of, optional, usage::Behind, word};
 use crate::{
     config::Issuer,
     entity::{invoice, invoice_line},
     error::BillingError,
     invoice::{InvoiceSummary, InvoiceView, IssuerView, LineView, RecipientView},
     line::{Category, ChargedFor, Line},
+    share::Share,
     tax::{Rounding, TaxCategory, Totals},
     words::{Meter, Purpose, channel_from_word},
 };
@@ -23,49 +25,43 @@ use crate::{
 const CHUNK: usize = 1_000;
 
 /// An invoice about to be issued.
-pub(crate) struct NewInvoice<'a> {
+pub(crate) struct NewInvoice {
+    pub(crate) scope: TenantScope,
     pub(crate) id: Id<Invoice>,
     pub(crate) number: String,
     pub(crate) period: BillingMonth,
     pub(crate) issued_on: NaiveDate,
-    pub(crate) issuer: &'a Issuer,
-    pub(crate) recipient_name: &'a str,
-    pub(crate) plan: &'a str,
+    pub(crate) issuer: Issuer,
+    pub(crate) recipient_name: String,
+    pub(crate) plan: String,
     pub(crate) rounding: Rounding,
-    pub(crate) lines: &'a [Line],
-    pub(crate) totals: &'a Totals,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) totals: Totals,
 }
 
-/// Issues an invoice.
-pub(crate) async fn issue(
-    scope: TenantScope,
-    txn: &DatabaseTransaction,
-    new: &NewInvoice<'_>,
-) -> Result<(), DbErr> {
-    let tax_totals = serde_json::to_string(&new.totals.by_rate)
-        .map_err(|error| DbErr::Custom(format!("totals are plain data: {error}")))?;
-    invoice::Entity::insert(invoice::ActiveModel {
-        id: Set(new.id.uuid()),
-        tenant: Set(scope.tenant().uuid()),
-        environment: Set(scope.environment().as_str().to_owned()),
-        number: Set(new.number.clone()),
-        period: Set(new.period.to_string()),
-        issued_on: Set(new.issued_on),
-        issuer_name: Set(new.issuer.name.clone()),
-        registration_number: Set(new.issuer.registration_number.to_string()),
-        recipient_name: Set(new.recipient_name.to_owned()),
-        plan: Set(new.plan.to_owned()),
-        tax_rounding: Set(new.rounding.as_str().to_owned()),
-        subtotal: Set(new.totals.subtotal.0),
-        tax: Set(new.totals.tax.0),
-        total: Set(new.totals.total.0),
-        tax_totals: Set(tax_totals),
-    })
-    .exec_without_returning(txn)
-    .await?;
-    let rows: Vec<_> = (1..)
-        .zip(new.lines)
-        .map(|(n, line)| line_row(scope, new, n, line))
+/// What of a line has no column of its own.
+#[derive(Default, Serialize, Deserialize)]
+struct LineDetail {
+    plan: Option<String>,
+    share: Option<Share>,
+    skip: i64,
+}
+
+/// Issues invoices: theirs is the scope that each names.
+pub(crate) async fn issue(txn: &DatabaseTransaction, new: &[NewInvoice]) -> Result<(), DbErr> {
+    for chunk in new.chunks(CHUNK) {
+        let rows = chunk.iter().map(invoice_row);
+        invoice::Entity::insert_many(rows.collect::<Result<Vec<_>, _>>()?)
+            .exec_without_returning(txn)
+            .await?;
+    }
+    let rows: Vec<_> = new
+        .iter()
+        .flat_map(|new| {
+            (1..)
+                .zip(&new.lines)
+                .map(|(n, line)| line_row(new, n, line))
+        })
         .collect();
     for chunk in rows.chunks(CHUNK) {
         invoice_line::Entity::insert_many(chunk.to_vec())
@@ -75,12 +71,30 @@ pub(crate) async fn issue(
     Ok(())
 }
 
-fn line_row(
-    scope: TenantScope,
-    new: &NewInvoice<'_>,
-    n: i32,
-    line: &Line,
-) -> invoice_line::ActiveModel {
+fn invoice_row(new: &NewInvoice) -> Result<invoice::ActiveModel, DbErr> {
+    let tax_totals = serde_json::to_string(&new.totals.by_rate)
+        .map_err(|error| DbErr::Custom(format!("totals are plain data: {error}")))?;
+    Ok(invoice::ActiveModel {
+        id: Set(new.id.uuid()),
+        tenant: Set(new.scope.tenant().uuid()),
+        environment: Set(new.scope.environment().as_str().to_owned()),
+        number: Set(new.number.clone()),
+        period: Set(new.period.to_string()),
+        issued_on: Set(new.issued_on),
+        issuer_name: Set(new.issuer.name.clone()),
+        registration_number: Set(new.issuer.registration_number.to_string()),
+        recipient_name: Set(new.recipient_name.clone()),
+        plan: Set(new.plan.clone()),
+        tax_rounding: Set(new.rounding.as_str().to_owned()),
+        subtotal: Set(new.totals.subtotal.0),
+        tax: Set(new.totals.tax.0),
+        total: Set(new.totals.total.0),
+        tax_totals: Set(tax_totals),
+    })
+}
+
+fn line_row(new: &NewInvoice, n: i32, line: &Line) -> invoice_line::ActiveModel {
+    let scope = new.scope;
     let counted = line.counted;
     let text = |word: &'static str| word.to_owned();
     invoice_line::ActiveModel {
@@ -90,8 +104,8 @@ fn line_row(
         environment: Set(text(scope.environment().as_str())),
         category: Set(text(line.category.as_str())),
         charged_for: Set(text(line.charged_for.as_str())),
-        description_ja: Set(line.description_ja(new.plan)),
-        description_en: Set(line.description_en(new.plan)),
+        description_ja: Set(line.description_ja()),
+        description_en: Set(line.description_en()),
         service_month: Set(line.service_month.to_string()),
         meter: Set(counted.map(|one| text(one.meter.as_str()))),
         purpose: Set(counted.map(|one| text(one.purpose.as_str()))),
@@ -107,6 +121,12 @@ fn line_row(
         amount: Set(line.amount.0),
         tax_category: Set(text(line.tax_category.as_str())),
         tax_rate_percent: Set(i32::from(line.tax_rate_percent)),
+        detail: Set(serde_json::to_string(&LineDetail {
+            plan: line.plan.clone(),
+            share: line.share,
+            skip: counted.map_or(0, |one| one.skip),
+        })
+        .ok()),
     }
 }
 
@@ -183,13 +203,13 @@ pub(crate) async fn find(
     })
 }
 
-/// One line of one of a tenant's invoices, with the invoice's month and the days of its uses (none for a base fee).
+/// What stands behind one line of one of a tenant's invoices: nothing behind a line without uses.
 pub(crate) async fn find_line(
     scope: TenantScope,
     db: &impl ConnectionTrait,
     id: Id<Invoice>,
     n: i32,
-) -> Result<(BillingMonth, LineView, Option<(NaiveDate, NaiveDate)>), BillingError> {
+) -> Result<Option<Behind>, BillingError> {
     let invoice = row(scope, db, id).await?;
     let line = invoice_line::Entity::find_by_id((id.uuid(), n))
         .filter(of(
@@ -200,11 +220,14 @@ pub(crate) async fn find_line(
         .one(db)
         .await?
         .ok_or(BillingError::NotFound)?;
-    Ok((
-        month(&invoice.period)?,
-        line_view(&line)?,
-        line.first_day.zip(line.last_day),
-    ))
+    let Some(days) = line.first_day.zip(line.last_day) else {
+        return Ok(None);
+    };
+    Ok(Some(Behind {
+        period: month(&invoice.period)?,
+        line: line_view(&line)?,
+        days,
+    }))
 }
 
 fn summary(row: &invoice::Model) -> Result<InvoiceSummary, BillingError> {
@@ -226,7 +249,14 @@ fn line_view(row: &invoice_line::Model) -> Result<LineView, BillingError> {
             word: value.to_string(),
         })
     };
+    let detail: LineDetail = optional("line detail", row.detail.as_deref(), |text| {
+        serde_json::from_str(text).ok()
+    })?
+    .unwrap_or_default();
     Ok(LineView {
+        plan: detail.plan,
+        share: detail.share,
+        records_before: detail.skip,
         n: number("line number", row.n)?,
         description_ja: row.description_ja.clone(),
         description_en: row.description_en.clone(),

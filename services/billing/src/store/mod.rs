@@ -10,6 +10,7 @@ use crate::error::BillingError;
 pub(crate) mod invoices;
 pub(crate) mod months;
 pub(crate) mod recipients;
+pub(crate) mod shared_costs;
 pub(crate) mod usage;
 
 /// Rows of one tenant in one environment.

@@ -1,38 +1,38 @@
 //! Tenants, as invoices name them.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, sea_query::OnConflict,
 };
+use uuid::Uuid;
 use warikan_contracts::facts::{TenantChanged, TenantState};
-use warikan_types::{BillingMonth, TenantId, Timestamp};
+use warikan_types::{TenantId, Timestamp};
 
-use crate::entity::recipient;
+use crate::{
+    account::Account,
+    calendar::jst_date,
+    entity::{recipient, recipient_plan},
+};
 
 /// A tenant as billing knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipient {
     pub(crate) name: String,
-    pub(crate) plan: String,
-    activated_at: Option<Timestamp>,
-    ended_at: Option<Timestamp>,
+    pub(crate) account: Account,
 }
 
 impl Recipient {
-    /// Whether the base fee is due: the tenant could use production at some time in the month.
-    pub(crate) fn owes_base_fee(&self, month: BillingMonth) -> bool {
-        self.activated_at.is_some_and(|at| at < month.end())
-            && self.ended_at.is_none_or(|at| at >= month.start())
-    }
-}
-
-impl From<recipient::Model> for Recipient {
-    fn from(row: recipient::Model) -> Self {
+    fn of(row: recipient::Model, plans: Vec<recipient_plan::Model>) -> Self {
+        let told = plans.into_iter().map(|plan| (plan.from_day, plan.plan));
         Self {
             name: row.name,
-            plan: row.plan,
-            activated_at: row.activated_at.map(Timestamp::new),
-            ended_at: row.ended_at.map(Timestamp::new),
+            account: Account {
+                plans: Account::of_revisions(told),
+                activated_at: row.activated_at.map(Timestamp::new),
+                ended_at: row.ended_at.map(Timestamp::new),
+            },
         }
     }
 }
@@ -74,6 +74,15 @@ pub(crate) async fn change(
     } else {
         recipient::Entity::update(row).exec(txn).await?;
     }
+    recipient_plan::Entity::insert(recipient_plan::ActiveModel {
+        tenant: Set(fact.tenant.uuid()),
+        revision: Set(fact.revision),
+        plan: Set(fact.plan.clone()),
+        from_day: Set(jst_date(occurred_at)),
+    })
+    .on_conflict(OnConflict::new().do_nothing().to_owned())
+    .exec_without_returning(txn)
+    .await?;
     Ok(())
 }
 
@@ -82,26 +91,33 @@ pub(crate) async fn find(
     db: &impl ConnectionTrait,
     tenant: TenantId,
 ) -> Result<Option<Recipient>, DbErr> {
-    Ok(recipient::Entity::find_by_id(tenant.uuid())
-        .one(db)
-        .await?
-        .map(Recipient::from))
-}
-
-/// All tenants that owe `month`'s base fee.
-pub(crate) async fn all_owing_base_fee(
-    db: &impl ConnectionTrait,
-    month: BillingMonth,
-) -> Result<Vec<TenantId>, DbErr> {
-    let rows = recipient::Entity::find()
-        .filter(recipient::Column::ActivatedAt.is_not_null())
+    let Some(row) = recipient::Entity::find_by_id(tenant.uuid()).one(db).await? else {
+        return Ok(None);
+    };
+    let plans = recipient_plan::Entity::find()
+        .filter(recipient_plan::Column::Tenant.eq(tenant.uuid()))
+        .order_by_asc(recipient_plan::Column::Revision)
         .all(db)
         .await?;
+    Ok(Some(Recipient::of(row, plans)))
+}
+
+/// All tenants that onboarding has told of: a close needs each of them.
+pub(crate) async fn all(db: &impl ConnectionTrait) -> Result<BTreeMap<TenantId, Recipient>, DbErr> {
+    let mut plans: BTreeMap<Uuid, Vec<recipient_plan::Model>> = BTreeMap::new();
+    let told = recipient_plan::Entity::find()
+        .order_by_asc(recipient_plan::Column::Tenant)
+        .order_by_asc(recipient_plan::Column::Revision);
+    for row in told.all(db).await? {
+        plans.entry(row.tenant).or_default().push(row);
+    }
+    let rows = recipient::Entity::find().all(db).await?;
     Ok(rows
         .into_iter()
-        .map(|row| (TenantId::from_uuid(row.tenant), Recipient::from(row)))
-        .filter(|(_, recipient)| recipient.owes_base_fee(month))
-        .map(|(tenant, _)| tenant)
+        .map(|row| {
+            let told = plans.remove(&row.tenant).unwrap_or_default();
+            (TenantId::from_uuid(row.tenant), Recipient::of(row, told))
+        })
         .collect())
 }
 

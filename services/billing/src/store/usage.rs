@@ -1,10 +1,12 @@
 //! Usage records.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Func, OnConflict},
 };
 use uuid::Uuid;
@@ -61,6 +63,7 @@ impl Counted {
 
 #[derive(FromQueryResult)]
 struct CountedRow {
+    tenant: Uuid,
     month: String,
     priced_on: NaiveDate,
     meter: String,
@@ -137,13 +140,14 @@ pub(crate) async fn record(
     Ok(new)
 }
 
-async fn count(
+async fn count_by_tenant(
     db: &impl ConnectionTrait,
     rows: Select<usage_record::Entity>,
-) -> Result<Vec<Counted>, BillingError> {
+) -> Result<Vec<(TenantId, Counted)>, BillingError> {
     // A sum of bigints is numeric on PostgreSQL; the cast makes both databases answer alike, and refuse what does not fit.
     let quantity = Func::cast_as(Column::Quantity.sum(), "bigint");
     let sorts = [
+        Column::Tenant,
         Column::Month,
         Column::PricedOn,
         Column::Meter,
@@ -163,8 +167,16 @@ async fn count(
         .all(db)
         .await?
         .into_iter()
-        .map(Counted::try_from)
+        .map(|row| Ok((TenantId::from_uuid(row.tenant), row.try_into()?)))
         .collect()
+}
+
+async fn count(
+    db: &impl ConnectionTrait,
+    rows: Select<usage_record::Entity>,
+) -> Result<Vec<Counted>, BillingError> {
+    let counted = count_by_tenant(db, rows).await?;
+    Ok(counted.into_iter().map(|(_, counted)| counted).collect())
 }
 
 /// What a tenant used in a month, by acceptance.
@@ -179,18 +191,48 @@ pub(crate) async fn accepted_in(
     count(db, rows).await
 }
 
-/// What goes on a tenant's invoice for a month: its own uses, and late ones of closed months.
-pub(crate) async fn billed_in(
-    scope: TenantScope,
+/// Billed uses by tenant.
+pub(crate) type Billed = BTreeMap<TenantId, Vec<UsageGroup>>;
+
+fn billed(counted: Vec<(TenantId, Counted)>) -> Billed {
+    let mut billed = Billed::new();
+    for (tenant, counted) in counted {
+        billed.entry(tenant).or_default().extend(counted.billed());
+    }
+    billed
+}
+
+fn all_billable(tenants: &[TenantId]) -> Select<usage_record::Entity> {
+    usage_record::Entity::find()
+        .filter(Column::Environment.eq(Environment::Production.as_str()))
+        .filter(Column::Tenant.is_in(tenants.iter().map(Id::uuid)))
+        .filter(Column::Billable.eq(true))
+}
+
+/// What goes on these tenants' invoices for a month: its own uses, and late ones of closed months.
+pub(crate) async fn all_billed_in(
     db: &impl ConnectionTrait,
+    tenants: &[TenantId],
     month: BillingMonth,
-) -> Result<Vec<UsageGroup>, BillingError> {
-    let rows = usage_record::Entity::find()
-        .filter(of(scope, Column::Tenant, Column::Environment))
-        .filter(Column::BillMonth.eq(month.to_string()))
-        .filter(Column::Billable.eq(true));
-    let counted = count(db, rows).await?;
-    Ok(counted.iter().filter_map(Counted::billed).collect())
+) -> Result<Billed, BillingError> {
+    let rows = all_billable(tenants).filter(Column::BillMonth.eq(month.to_string()));
+    Ok(billed(count_by_tenant(db, rows).await?))
+}
+
+/// What of these tenants' uses in some months went on invoices before `month`'s.
+pub(crate) async fn all_billed_before(
+    db: &impl ConnectionTrait,
+    tenants: &[TenantId],
+    accepted_in: &BTreeSet<BillingMonth>,
+    month: BillingMonth,
+) -> Result<Billed, BillingError> {
+    if accepted_in.is_empty() {
+        return Ok(Billed::new());
+    }
+    let rows = all_billable(tenants)
+        .filter(Column::Month.is_in(accepted_in.iter().map(ToString::to_string)))
+        .filter(Column::BillMonth.lt(month.to_string()));
+    Ok(billed(count_by_tenant(db, rows).await?))
 }
 
 /// What all tenants used in production in a month, by acceptance.
@@ -204,22 +246,27 @@ pub(crate) async fn all_accepted_in(
     count(db, rows).await
 }
 
-/// All tenants with something to bill in a month.
-pub(crate) async fn all_billed_tenants(
+/// All tenants with something to bill in a month, and how many units.
+pub(crate) async fn all_billed_units(
     db: &impl ConnectionTrait,
     month: BillingMonth,
-) -> Result<Vec<TenantId>, DbErr> {
-    let tenants: Vec<Uuid> = usage_record::Entity::find()
+) -> Result<BTreeMap<TenantId, i64>, DbErr> {
+    let units = Func::cast_as(Column::Quantity.sum(), "bigint");
+    let rows: Vec<(Uuid, i64)> = usage_record::Entity::find()
         .select_only()
         .column(Column::Tenant)
+        .expr_as(units, "units")
         .filter(Column::Environment.eq(Environment::Production.as_str()))
         .filter(Column::BillMonth.eq(month.to_string()))
         .filter(Column::Billable.eq(true))
-        .distinct()
+        .group_by(Column::Tenant)
         .into_tuple()
         .all(db)
         .await?;
-    Ok(tenants.into_iter().map(TenantId::from_uuid).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(tenant, units)| (TenantId::from_uuid(tenant), units))
+        .collect())
 }
 
 /// The earliest month in which anything was used in production.
@@ -235,35 +282,82 @@ pub(crate) async fn first_month(
     first.map(|row| month(&row.bill_month)).transpose()
 }
 
-/// The records behind a line, in the order in which they were recorded.
+/// Which records stand behind a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    /// The month of the invoice.
+    pub(crate) period: BillingMonth,
+    pub(crate) line: LineView,
+    pub(crate) days: (NaiveDate, NaiveDate),
+}
+
+impl Behind {
+    /// All records of the line's sort, in the order in which they take their places.
+    fn sort(&self, scope: TenantScope) -> Select<usage_record::Entity> {
+        let line = &self.line;
+        usage_record::Entity::find()
+            .filter(of(scope, Column::Tenant, Column::Environment))
+            .filter(Column::BillMonth.eq(self.period.to_string()))
+            .filter(Column::Billable.eq(true))
+            .filter(Column::Month.eq(line.service_month.to_string()))
+            .filter(Column::Meter.eq(line.meter.map(Meter::as_str)))
+            .filter(Column::Purpose.eq(line.purpose.map(Purpose::as_str)))
+            .filter(Column::Kind.eq(line.kind.map(CertificateKind::as_str)))
+            .filter(match line.channel {
+                Some(channel) => Column::Channel.eq(channel.as_str()),
+                None => Column::Channel.is_null(),
+            })
+            .filter(Column::PricedOn.between(self.days.0, self.days.1))
+            .order_by_asc(Column::PricedOn)
+            .order_by_asc(Column::Id)
+    }
+}
+
+/// The records behind a line, by day and then in the order in which they were recorded. Each counts one unit: a graduated
+/// price parts the records of a sort by their places.
 pub(crate) async fn behind_line(
     scope: TenantScope,
     db: &impl ConnectionTrait,
-    period: BillingMonth,
-    line: &LineView,
-    days: (NaiveDate, NaiveDate),
+    behind: &Behind,
     page: (Option<Uuid>, u64),
 ) -> Result<Vec<RecordView>, BillingError> {
     let (after, limit) = page;
-    let mut rows = usage_record::Entity::find()
-        .filter(of(scope, Column::Tenant, Column::Environment))
-        .filter(Column::BillMonth.eq(period.to_string()))
-        .filter(Column::Billable.eq(true))
-        .filter(Column::Month.eq(line.service_month.to_string()))
-        .filter(Column::Meter.eq(line.meter.map(Meter::as_str)))
-        .filter(Column::Purpose.eq(line.purpose.map(Purpose::as_str)))
-        .filter(Column::Kind.eq(line.kind.map(CertificateKind::as_str)))
-        .filter(match line.channel {
-            Some(channel) => Column::Channel.eq(channel.as_str()),
-            None => Column::Channel.is_null(),
-        })
-        .filter(Column::PricedOn.between(days.0, days.1))
-        .order_by_asc(Column::Id)
-        .limit(limit.saturating_add(1));
+    let number = |count: i64| u64::try_from(count).unwrap_or(0);
+    let (skip, held) = (
+        number(behind.line.records_before),
+        number(behind.line.quantity),
+    );
+    let mut rows = behind.sort(scope);
+    let mut passed = 0;
     if let Some(after) = after {
-        rows = rows.filter(Column::Id.gt(after));
+        let Some(last) = usage_record::Entity::find_by_id(after).one(db).await? else {
+            return Ok(Vec::new());
+        };
+        let beyond = || {
+            Condition::any()
+                .add(Column::PricedOn.gt(last.priced_on))
+                .add(
+                    Condition::all()
+                        .add(Column::PricedOn.eq(last.priced_on))
+                        .add(Column::Id.gt(after)),
+                )
+        };
+        passed = behind
+            .sort(scope)
+            .filter(beyond().not())
+            .count(db)
+            .await?
+            .saturating_sub(skip);
+        rows = rows.filter(beyond());
+    } else {
+        rows = rows.offset(skip);
     }
-    rows.all(db).await?.into_iter().map(view).collect()
+    let left = held.saturating_sub(passed);
+    let rows = rows
+        .limit(limit.saturating_add(1).min(left))
+        .all(db)
+        .await?;
+    rows.into_iter().map(view).collect()
 }
 
 fn view(row: usage_record::Model) -> Result<RecordView, BillingError> {

@@ -113,7 +113,61 @@ fn a_row_that_ended_does_not_bring_the_one_before_back() {
     ))
     .unwrap();
     let price = |on| tariff.per_use("standard", Purpose::StatusCheck, day(on));
-    assert_eq!(price("2026-11-09").unwrap().unit, Yen(5));
-    assert_eq!(price("2026-11-19").unwrap().unit, Yen(1));
+    assert_eq!(price("2026-11-09").unwrap().after(0).unit, Yen(5));
+    assert_eq!(price("2026-11-19").unwrap().after(0).unit, Yen(1));
     assert!(price("2026-11-20").is_err());
+}
+
+#[test]
+fn included_uses_and_tiers_are_steps_that_ascend() {
+    let plan = |price: &str| {
+        rows(&format!(
+            "[[plans]]\nplan = \"large\"\nvalid_from = \"2026-01-01\"\nbase_fee = 1\n\
+             signature_verification = {price}\nauthentication = 1\nstatus_check = 1\n"
+        ))
+    };
+    let graduated = "{ included = 100, price = 50, tiers = [{ above = 1000, price = 40 }] }";
+    let tariff = Tariff::load(&plan(graduated)).unwrap();
+    let on = day("2026-11-01");
+    let price = tariff
+        .per_use("large", Purpose::SignatureVerification, on)
+        .unwrap();
+    let at = |before| {
+        let stretch = price.after(before);
+        (stretch.step, stretch.unit.0, stretch.room)
+    };
+    assert_eq!(at(0), (0, 0, 100));
+    assert_eq!(at(99), (0, 0, 1));
+    assert_eq!(at(100), (1, 50, 900));
+    assert_eq!(at(1_000), (2, 40, i64::MAX - 1_000));
+    for refused in [
+        "{ included = -1, price = 50 }",
+        "{ price = 50, tiers = [{ above = 0, price = 40 }] }",
+        "{ included = 10, price = 50, tiers = [{ above = 10, price = 40 }] }",
+        "{ price = 50, tiers = [{ above = 9, price = 40 }, { above = 8, price = 30 }] }",
+        "{ price = 50, tiers = [{ above = 9, price = -1 }] }",
+    ] {
+        let loaded = Tariff::load(&plan(refused));
+        assert!(matches!(loaded, Err(TariffError::Row { .. })), "{refused}");
+    }
+}
+
+#[test]
+fn the_sharing_key_is_dated_and_has_weight() {
+    let key = |from: &str, equal, usage| {
+        rows(&format!(
+            "[[sharing_keys]]\nvalid_from = \"{from}\"\nequal = {equal}\nusage = {usage}\n"
+        ))
+    };
+    let tariff = Tariff::load(&key("2027-04-01", 30, 70)).unwrap();
+    let weights = |on| {
+        let key = tariff.sharing_key(day(on)).unwrap();
+        (key.equal, key.usage)
+    };
+    assert_eq!(weights("2027-03-31"), (50, 50));
+    assert_eq!(weights("2027-04-01"), (30, 70));
+    let weightless = Tariff::load(&key("2027-04-01", 0, 0));
+    assert!(matches!(weightless, Err(TariffError::Row { .. })));
+    let again = Tariff::load(&key("2023-01-01", 1, 1));
+    assert!(matches!(again, Err(TariffError::Twice { .. })));
 }

@@ -151,6 +151,9 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/operator/notices", 200),
     Case::new("GET /v1/operator/months/{period}", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/close", 200).of(&[Thing::Month]),
+    Case::new("POST /v1/operator/shared-costs", 201)
+        .sending(|_| json!({ "month": "2027-02", "category": "hsm", "amount": 100 })),
+    Case::new("GET /v1/operator/shared-costs", 200).query("?month=2027-01"),
     Case::new("POST /v1/operator/tenants", 201).sending(|_| json!({ "name": "第三信用金庫" })),
     Case::new("GET /v1/operator/tenants", 200),
     Case::new("GET /v1/operator/tenants/{id}", 200).of(&[Thing::Tenant]),
@@ -165,6 +168,7 @@ pub(crate) const CASES: &[Case] = &[
         .of(&[Thing::Tenant])
         .sending(|_| json!({ "to": "suspended" })),
     // What takes away.
+    Case::new("DELETE /v1/operator/shared-costs/{id}", 204).of(&[Thing::SharedCost]),
     Case::new("DELETE /v1/watches/{id}", 204).of(&[Thing::Watch]),
     Case::new("DELETE /v1/subjects/{id}", 204).of(&[Thing::Subject]),
     Case::new("DELETE /v1/webhook-endpoints/{id}", 204).of(&[Thing::Endpoint]),

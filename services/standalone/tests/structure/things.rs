@@ -23,6 +23,7 @@ pub(crate) enum Thing {
     Tenant,
     Credential,
     Month,
+    SharedCost,
 }
 
 impl Thing {
@@ -137,6 +138,10 @@ impl Things {
         let list = house.by(&caller, &Method::GET, "/v1/invoices", None).await;
         let invoice = text(&list.expect(200)["data"][0]["id"]);
         self.ids.insert(Thing::Invoice, invoice);
+        let cost = json!({ "month": "2027-01", "category": "lines", "amount": 100 });
+        let costs = "/v1/operator/shared-costs";
+        let cost = ask(house, Some(&Caller::operator()), costs, &cost, 201).await;
+        self.ids.insert(Thing::SharedCost, text(&cost["id"]));
     }
 
     fn caller(&self, environment: Environment) -> Caller {

@@ -1,0 +1,104 @@
+//! The costs that all tenants bear together: entered by the operator while their month is open, split when it is closed.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use warikan_http::{Answer, Idempotency};
+use warikan_messaging::begin_write;
+use warikan_types::{BillingMonth, Id, IdKind, Timestamp, Yen};
+
+use crate::{
+    Billing,
+    error::BillingError,
+    share::CostCategory,
+    store::{months, shared_costs},
+};
+
+/// A shared cost.
+pub enum SharedCost {}
+impl IdKind for SharedCost {
+    const PREFIX: &'static str = "shc";
+}
+/// Named without its parameter: the schema derive would ask the marker type for a schema.
+pub(crate) type SharedCostId = Id<SharedCost>;
+
+/// A cost to be shared.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSharedCost {
+    /// The month in Japan on whose invoices it is split.
+    pub month: BillingMonth,
+    /// What it is for.
+    pub category: CostCategory,
+    /// In yen without tax; negative for what was paid back. At most 10^12 either way.
+    pub amount: Yen,
+    /// What the operator wants to remember of it, up to 200 characters. Not shown to tenants.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// A shared cost.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct SharedCostView {
+    /// Its id.
+    pub id: SharedCostId,
+    /// The month in Japan on whose invoices it is split.
+    pub month: BillingMonth,
+    /// What it is for.
+    pub category: CostCategory,
+    /// In yen without tax.
+    pub amount: Yen,
+    /// The operator's note.
+    pub note: String,
+    /// When it was entered.
+    pub entered_at: Timestamp,
+}
+
+impl Billing {
+    /// Enters a cost for a month that is not closed.
+    pub(crate) async fn enter_cost(
+        &self,
+        new: &NewSharedCost,
+        once: &Idempotency,
+    ) -> Result<Answer, BillingError> {
+        let now = self.0.platform.clock().now();
+        let txn = begin_write(&self.0.db).await?;
+        if let Some(answer) = once.claim(&txn, now).await? {
+            txn.rollback().await?;
+            return Ok(answer);
+        }
+        let closed = months::closed_through_while_metering(&txn).await?;
+        if closed.is_some_and(|closed| new.month <= closed) {
+            return Err(BillingError::MonthClosed(new.month));
+        }
+        let cost = SharedCostView {
+            id: self.0.platform.entropy.id(now),
+            month: new.month,
+            category: new.category,
+            amount: new.amount,
+            note: new.note.clone(),
+            entered_at: now,
+        };
+        shared_costs::enter(&txn, &cost).await?;
+        let answer = Answer::json(201, &cost);
+        once.keep(&txn, &answer).await?;
+        txn.commit().await?;
+        tracing::info!(month = %cost.month, category = cost.category.as_str(), amount = cost.amount.0, "shared cost entered");
+        Ok(answer)
+    }
+
+    /// Takes a cost of a month that is not closed away.
+    pub(crate) async fn remove_cost(&self, id: Id<SharedCost>) -> Result<(), BillingError> {
+        let txn = begin_write(&self.0.db).await?;
+        let closed = months::closed_through_while_metering(&txn).await?;
+        let cost = shared_costs::find(&txn, id)
+            .await?
+            .ok_or(BillingError::NotFound)?;
+        if closed.is_some_and(|closed| cost.month <= closed) {
+            return Err(BillingError::MonthClosed(cost.month));
+        }
+        shared_costs::remove(&txn, id).await?;
+        txn.commit().await?;
+        tracing::info!(month = %cost.month, category = cost.category.as_str(), amount = cost.amount.0, "shared cost removed");
+        Ok(())
+    }
+}
