@@ -2,12 +2,15 @@
 //! these two names the same, does this signature verify.
 
 use crate::{
-    algorithm::SignatureAlgorithm,
     certificate::ParseError,
     der::{self, BIT_STRING, DerError, Reader},
     key::{KeyError, PublicKey, SignatureError},
     name::CanonicalName,
-    path::{bag::List, cert::Node},
+    path::{
+        PathAlgorithms,
+        bag::List,
+        cert::{Node, Scheme},
+    },
 };
 
 /// Whether the bytes are a certificate of RFC 5280 whose every extension of section 4.2 can be read. Less strict than
@@ -47,8 +50,8 @@ pub fn names_match(one: &[u8], other: &[u8]) -> Result<bool, ParseError> {
     Ok(CanonicalName::read(one)? == CanonicalName::read(other)?)
 }
 
-/// Verifies a signature as certificates carry it: whole SubjectPublicKeyInfo, whole AlgorithmIdentifier, whole BIT
-/// STRING.
+/// Verifies a signature as certificates and lists of others carry it: whole SubjectPublicKeyInfo, whole AlgorithmIdentifier,
+/// whole BIT STRING, under the algorithms of a path.
 ///
 /// # Errors
 /// [`SignatureError`].
@@ -57,11 +60,20 @@ pub fn verify_signed(
     algorithm: &[u8],
     data: &[u8],
     signature: &[u8],
+    algorithms: PathAlgorithms,
 ) -> Result<(), SignatureError> {
-    let algorithm = SignatureAlgorithm::from_der(algorithm)?;
-    let key = PublicKey::from_spki(spki).map_err(|_: KeyError| SignatureError::Refused)?;
+    let scheme = Scheme::read(algorithm);
+    if !scheme.is_among(algorithms) {
+        return Err(SignatureError::Refused);
+    }
+    let key = PublicKey::from_spki_with_floor(spki, algorithms.rsa_min_bits())
+        .map_err(|_: KeyError| SignatureError::Refused)?;
     let signature = bits(signature).map_err(|_| SignatureError::Mismatch)?;
-    key.verify(algorithm, data, signature)
+    if scheme.verifies(&key, data, signature) {
+        Ok(())
+    } else {
+        Err(SignatureError::Mismatch)
+    }
 }
 
 fn bits(raw: &[u8]) -> Result<&[u8], DerError> {

@@ -96,15 +96,24 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::Malformed`] or [`KeyError::Refused`]; no arithmetic on the key has happened by then.
     pub fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
-        Self::from_spki_with_floor(spki, RSA_MIN_BITS)
+        Self::read(spki, RSA_MIN_BITS, RSA_MIN_EXPONENT)
     }
 
-    /// As [`Self::from_spki`] with another smallest RSA modulus, 1024 bits at least. For conformance vectors of
-    /// others that are signed with short keys; no service calls it.
+    /// As [`Self::from_spki`], with any odd RSA exponent from 3. A small exponent is no weakness of a verification that compares the
+    /// whole encoded message, so a tool that answers for others' keys may take it; no service calls this.
     ///
     /// # Errors
     /// As [`Self::from_spki`].
-    pub fn from_spki_with_floor(spki: &[u8], rsa_min_bits: u32) -> Result<Self, KeyError> {
+    pub fn from_spki_of_others(spki: &[u8]) -> Result<Self, KeyError> {
+        Self::read(spki, RSA_MIN_BITS, 3)
+    }
+
+    /// As [`Self::from_spki`] with another smallest RSA modulus, 1024 bits at least: for paths of the past.
+    pub(crate) fn from_spki_with_floor(spki: &[u8], rsa_min_bits: u32) -> Result<Self, KeyError> {
+        Self::read(spki, rsa_min_bits.max(1024), RSA_MIN_EXPONENT)
+    }
+
+    fn read(spki: &[u8], rsa_min_bits: u32, rsa_min_exponent: u32) -> Result<Self, KeyError> {
         let mut outer = Reader::only(spki, SEQUENCE, "a key that is no SEQUENCE")?;
         let algorithm = outer.expect(SEQUENCE, "a key without algorithm")?;
         let bits = outer.expect(BIT_STRING, "a key without BIT STRING")?.value;
@@ -112,7 +121,9 @@ impl PublicKey {
         let bytes = der::octet_bits(bits)?;
         let (oid, parameters) = identifier(algorithm.raw)?;
         let kind = match oid {
-            oid::RSA if parameters == Some(&[NULL, 0]) => rsa(bytes, rsa_min_bits.max(1024))?,
+            oid::RSA if parameters == Some(&[NULL, 0]) => {
+                rsa(bytes, rsa_min_bits, rsa_min_exponent)?
+            }
             oid::RSA => return Err(KeyError::Malformed),
             oid::EC_PUBLIC_KEY => curve(parameters, bytes)?,
             oid::ED25519 if parameters.is_none() && bytes.len() == 32 => KeyKind::Ed25519,
@@ -243,7 +254,7 @@ impl PublicKey {
 }
 
 /// Reads `RSAPublicKey` (RFC 8017 A.1.1) and holds it against the limits.
-fn rsa(bytes: &[u8], min_bits: u32) -> Result<KeyKind, KeyError> {
+fn rsa(bytes: &[u8], min_bits: u32, min_exponent: u32) -> Result<KeyKind, KeyError> {
     let mut key = Reader::only(bytes, SEQUENCE, "an RSA key that is no SEQUENCE")?;
     let modulus = positive(&key.expect(INTEGER, "an RSA key without modulus")?)?;
     let exponent = positive(&key.expect(INTEGER, "an RSA key without exponent")?)?;
@@ -258,7 +269,7 @@ fn rsa(bytes: &[u8], min_bits: u32) -> Result<KeyKind, KeyError> {
         .iter()
         .fold(0_u32, |sum, octet| (sum << 8) | u32::from(*octet));
     let even = |octets: &[u8]| octets.last().is_none_or(|last| last & 1 == 0);
-    if exponent < RSA_MIN_EXPONENT || exponent & 1 == 0 || even(modulus) {
+    if exponent < min_exponent || exponent & 1 == 0 || even(modulus) {
         return Err(KeyError::Refused);
     }
     Ok(KeyKind::Rsa { bits })

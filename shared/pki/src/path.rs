@@ -42,6 +42,9 @@ pub enum AnchorValidity {
 pub enum AnchorConstraints {
     /// Its name constraints; and an unknown critical extension makes it unusable.
     Names,
+    /// Whether and how far it may issue: basic constraints, key usage, path length, names. What it says about policies and
+    /// purposes does not count: those are inputs of the caller's (RFC 5280 6.1.1 (c), (e), (f)).
+    Issuing,
     /// Everything: basic constraints, key usage, path length, policies, purposes, names.
     All,
 }

@@ -13,7 +13,7 @@ use crate::{
     path::{
         PathAlgorithms,
         bag::{List, Listed, REMOVE_FROM_CRL},
-        cert::{Node, Scheme},
+        cert::Node,
         covered_reasons,
     },
 };
@@ -114,12 +114,7 @@ fn signed_by_any(
     issuers: &[Node<'_>],
     algorithms: PathAlgorithms,
 ) -> Result<(), CrlSilence> {
-    let refused = match list.scheme {
-        Scheme::Current(_) => false,
-        Scheme::Sha1 => algorithms == PathAlgorithms::Current,
-        Scheme::Refused => true,
-    };
-    if refused {
+    if !list.scheme.is_among(algorithms) {
         return Err(CrlSilence::Algorithm);
     }
     let signed = issuers

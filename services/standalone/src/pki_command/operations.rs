@@ -60,7 +60,7 @@ fn verify_signature(request: &Signature) -> Answer {
     let Ok(spki) = certificate_key(&request.certificate.0) else {
         return Answer::invalid(Reason::CertificateMalformed.as_str());
     };
-    let Ok(key) = PublicKey::from_spki(spki) else {
+    let Ok(key) = PublicKey::from_spki_of_others(spki) else {
         return Answer::invalid(Reason::AlgorithmRefused.as_str());
     };
     match key.verify(algorithm, &request.message.0, &request.signature.0) {
@@ -124,7 +124,13 @@ fn ask_crl(request: &Crl) -> Answer {
 
 fn ask_ocsp(request: &Ocsp) -> Answer {
     let policy = OcspPolicy {
-        max_age: age(request.max_age_hours, 3_600),
+        max_age: [
+            age(request.max_age_hours, 3_600),
+            age(request.max_age_days, DAY),
+        ]
+        .into_iter()
+        .flatten()
+        .min(),
         clock_skew: Duration::ZERO,
         nonce: request
             .nonce

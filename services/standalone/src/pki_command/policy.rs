@@ -7,8 +7,14 @@ use warikan_pki::{
 
 use super::request::{self, Policy, RevocationMode};
 
-/// This command judges what others have made, in the past too: SHA-1 and short RSA keys count unless the request
-/// says otherwise.
+/// What a request does not say is decided for an operator who pins a stranger's root and asks no more:
+///
+/// - An anchor outside its own validity is not trusted, nor one that may not issue (basic constraints, key usage), nor further than
+///   its path length and name constraints reach. Its policies and purposes do not count: RFC 5280 6.1.1 makes both inputs, and
+///   the request has fields for them. RFC 5280 itself knows only an anchor's name and key (`anchor_validity: "ignored"`,
+///   `anchor_constraints: "names"`), RFC 5937 also the rest (`"all"`).
+/// - This command judges what others have made, in the past too: SHA-1 and RSA from 1024 bits count, in certificates and lists, unless
+///   the request says `forbid_sha1`.
 pub(super) fn path_policy(
     asked: &Policy,
     revocation: RevocationMode,
@@ -37,12 +43,15 @@ pub(super) fn path_policy(
         RevocationMode::HardFail => Revocation::HardFail,
         RevocationMode::None => Revocation::None,
     };
-    if let Some(request::AnchorValidity::Enforced) = asked.anchor_validity {
-        policy.anchor_validity = AnchorValidity::Enforced;
-    }
-    if let Some(request::AnchorConstraints::All) = asked.anchor_constraints {
-        policy.anchor_constraints = AnchorConstraints::All;
-    }
+    policy.anchor_validity = match asked.anchor_validity {
+        Some(request::AnchorValidity::Ignored) => AnchorValidity::Ignored,
+        None | Some(request::AnchorValidity::Enforced) => AnchorValidity::Enforced,
+    };
+    policy.anchor_constraints = match asked.anchor_constraints {
+        Some(request::AnchorConstraints::Names) => AnchorConstraints::Names,
+        None | Some(request::AnchorConstraints::Issuing) => AnchorConstraints::Issuing,
+        Some(request::AnchorConstraints::All) => AnchorConstraints::All,
+    };
     Ok(policy)
 }
 

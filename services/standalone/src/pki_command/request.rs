@@ -70,9 +70,9 @@ pub(super) struct Policy {
     pub(super) max_chain_depth: Option<u64>,
     /// Today's algorithms alone: no SHA-1, no RSA below 2048 bits.
     pub(super) forbid_sha1: Option<bool>,
-    /// Whether an anchor's notBefore and notAfter count; not by default.
+    /// Whether an anchor's notBefore and notAfter count; they do by default.
     pub(super) anchor_validity: Option<AnchorValidity>,
-    /// What of an anchor's certificate constrains the path; its name constraints by default.
+    /// What of an anchor's certificate constrains the path; by default whether and how far it may issue.
     pub(super) anchor_constraints: Option<AnchorConstraints>,
 }
 
@@ -87,6 +87,7 @@ pub(super) enum AnchorValidity {
 #[serde(rename_all = "snake_case")]
 pub(super) enum AnchorConstraints {
     Names,
+    Issuing,
     All,
 }
 
@@ -111,6 +112,8 @@ pub(super) struct Ocsp {
     /// The nonce that was sent; then it must come back.
     pub(super) nonce: Option<Base64Bytes>,
     pub(super) max_age_hours: Option<u64>,
+    /// The same in days; the shorter of the two counts.
+    pub(super) max_age_days: Option<u64>,
 }
 
 #[derive(Deserialize)]

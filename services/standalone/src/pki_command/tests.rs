@@ -93,6 +93,26 @@ fn f034_a_real_leaf_has_a_path_to_its_generation_alone() {
 }
 
 #[test]
+fn what_of_an_anchor_counts_is_the_caller_s_choice() {
+    let ask_with = |constraints: &str, validity: &str| {
+        ask_one(&json!({
+            "operation": "path", "target": jlis!("test-leaf/jpki-sign-cert.der"),
+            "trust_anchors": [jlis!("test-roots/signca-test-2024.cer")],
+            "at": "2026-11-21T00:00:00Z", "revocation": "none",
+            "policy": {"anchor_constraints": constraints, "anchor_validity": validity},
+        }))
+    };
+    for constraints in ["names", "issuing", "all"] {
+        for validity in ["ignored", "enforced"] {
+            assert_eq!(ask_with(constraints, validity)["verdict"], "valid");
+        }
+    }
+    for (constraints, validity) in [("some", "ignored"), ("names", "sometimes")] {
+        assert_eq!(ask_with(constraints, validity)["verdict"], "refused");
+    }
+}
+
+#[test]
 fn a_path_with_revocation_and_no_list_is_indeterminate() {
     let answer = ask_one(&json!({
         "operation": "path", "target": jlis!("test-leaf/jpki-sign-cert.der"),

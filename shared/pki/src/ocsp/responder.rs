@@ -28,11 +28,7 @@ pub(super) fn check(
     algorithms: PathAlgorithms,
     at: Timestamp,
 ) -> Result<(), OcspError> {
-    let accepts = |scheme| match scheme {
-        Scheme::Current(_) => true,
-        Scheme::Sha1 => algorithms == PathAlgorithms::Legacy,
-        Scheme::Refused => false,
-    };
+    let accepts = |scheme: Scheme| scheme.is_among(algorithms);
     if !accepts(response.scheme) {
         return Err(OcspError::Algorithm);
     }
@@ -44,7 +40,7 @@ pub(super) fn check(
     }
     let mut named = is_named(&response.responder, issuer);
     for der in &response.certificates {
-        let Ok(delegate) = Node::read(der, algorithms.rsa_min_bits()) else {
+        let Ok(delegate) = Node::read_without_alt_names(der, algorithms.rsa_min_bits()) else {
             continue;
         };
         if !is_named(&response.responder, &delegate) {

@@ -12,7 +12,7 @@ use crate::{
     key::{KeyError, PublicKey},
     name::CanonicalName,
     oid::ce,
-    path::constraints::NameConstraints,
+    path::{PathAlgorithms, constraints::NameConstraints},
     view::View,
 };
 
@@ -39,6 +39,15 @@ impl Scheme {
         match algorithm::identifier(raw) {
             Ok((oid, _)) if Self::SHA1.contains(&oid) => Self::Sha1,
             _ => Self::Refused,
+        }
+    }
+
+    /// Whether it is one of these.
+    pub(crate) fn is_among(self, algorithms: PathAlgorithms) -> bool {
+        match self {
+            Self::Current(_) => true,
+            Self::Sha1 => algorithms == PathAlgorithms::Legacy,
+            Self::Refused => false,
         }
     }
 
@@ -85,7 +94,22 @@ pub(crate) struct Node<'a> {
 
 impl<'a> Node<'a> {
     pub(crate) fn read(der: &'a [u8], rsa_min_bits: u32) -> Result<Self, ParseError> {
-        let view = View::read(der)?;
+        Self::of(View::read(der)?, rsa_min_bits)
+    }
+
+    /// A certificate whose alternative names are of no use to anyone (that of an OCSP responder, found by its subject or key):
+    /// they are not read, and may be as broken as they are in the field.
+    pub(crate) fn read_without_alt_names(
+        der: &'a [u8],
+        rsa_min_bits: u32,
+    ) -> Result<Self, ParseError> {
+        let mut view = View::read(der)?;
+        view.extensions
+            .retain(|one| one.oid != ce::SUBJECT_ALT_NAME);
+        Self::of(view, rsa_min_bits)
+    }
+
+    fn of(view: View<'a>, rsa_min_bits: u32) -> Result<Self, ParseError> {
         let issuer = CanonicalName::read(view.issuer)?;
         let subject = CanonicalName::read(view.subject)?;
         let ext = Extensions::read(&view)?;
@@ -98,7 +122,7 @@ impl<'a> Node<'a> {
             return Err(DerError("an empty subject without critical names").into());
         }
         Ok(Self {
-            sha256: hash::sha256(der),
+            sha256: hash::sha256(view.der),
             issuer,
             subject,
             scheme: Scheme::read(view.signature_algorithm),

@@ -4,9 +4,7 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use warikan_types::Timestamp;
 
-use super::{
-    AnchorConstraints, PathFailure, PathInput, PathPolicy, cert::Node, revocation::Status,
-};
+use super::{PathFailure, PathInput, PathPolicy, cert::Node, revocation::Status};
 use crate::{name::CanonicalName, path::bag::List};
 
 /// Certificates visited while looking for paths.
@@ -115,10 +113,6 @@ impl<'a> Engine<'a> {
         index < self.anchors
     }
 
-    pub(super) const fn constrained_by_anchor(&self) -> bool {
-        matches!(self.policy.anchor_constraints, AnchorConstraints::All)
-    }
-
     /// Certificates with this subject, in the arena's order.
     pub(super) fn named(&self, subject: &CanonicalName) -> Vec<Index> {
         self.by_subject.get(subject).cloned().unwrap_or_default()
@@ -192,11 +186,6 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn accepts(&self, scheme: super::cert::Scheme) -> bool {
-        use super::{PathAlgorithms, cert::Scheme};
-        match scheme {
-            Scheme::Current(_) => true,
-            Scheme::Sha1 => self.policy.algorithms == PathAlgorithms::Legacy,
-            Scheme::Refused => false,
-        }
+        scheme.is_among(self.policy.algorithms)
     }
 }

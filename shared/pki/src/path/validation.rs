@@ -1,7 +1,7 @@
 //! Validation of one path (RFC 5280 6.1), from the certificate below the anchor down to the target.
 
 use super::{
-    AnchorValidity, PathFailure, Revocation,
+    AnchorConstraints, AnchorValidity, PathFailure, Revocation,
     constraints::{self, NameConstraints, Refusal},
     engine::{Engine, Index},
     policies::PolicyGraph,
@@ -105,7 +105,8 @@ impl<'a> Engine<'a> {
         if self.policy.anchor_validity == AnchorValidity::Enforced {
             self.within_validity(anchor)?;
         }
-        if !self.constrained_by_anchor() {
+        let constraints = self.policy.anchor_constraints;
+        if constraints == AnchorConstraints::Names {
             state.names.extend(&node.ext.names);
             return Ok(());
         }
@@ -114,6 +115,10 @@ impl<'a> Engine<'a> {
         }
         if !node.may(KeyUsage::KEY_CERT_SIGN) {
             return Err(PathFailure::KeyUsage);
+        }
+        if constraints == AnchorConstraints::Issuing {
+            state.take_issuing_constraints(node);
+            return Ok(());
         }
         self.check_purposes(node)?;
         let asserted = node.ext.policies.as_ref().map(|list| list.oids.as_slice());
@@ -189,17 +194,20 @@ impl<'n, 'a> State<'n, 'a> {
         let lower = |value: &mut u32, limit: Option<u32>| {
             *value = limit.map_or(*value, |limit| limit.min(*value));
         };
-        self.names.extend(&node.ext.names);
+        self.take_issuing_constraints(node);
         if let Some(constraints) = node.ext.policy_constraints {
             lower(&mut self.explicit_policy, constraints.require_explicit);
             lower(&mut self.policy_mapping, constraints.inhibit_mapping);
         }
         lower(&mut self.inhibit_any, node.ext.inhibit_any);
-        let basic = node.ext.basic;
-        lower(
-            &mut self.max_path_length,
-            basic.and_then(|basic| basic.path_length),
-        );
+    }
+
+    /// (g), (m): how far it may issue.
+    fn take_issuing_constraints(&mut self, node: &'n Node<'a>) {
+        self.names.extend(&node.ext.names);
+        if let Some(limit) = node.ext.basic.and_then(|basic| basic.path_length) {
+            self.max_path_length = self.max_path_length.min(limit);
+        }
     }
 
     /// Section 6.1.5 (a), (b).

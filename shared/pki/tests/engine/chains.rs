@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rsa::RsaPrivateKey;
-use warikan_pki::{PathAlgorithms, PathFailure, PathInput, PathPolicy, Revocation, validate_path};
+use warikan_pki::{
+    AnchorConstraints, AnchorValidity, PathAlgorithms, PathFailure, PathInput, PathPolicy,
+    Revocation, validate_path,
+};
 
 use crate::{
     der::{bits, extension, int, name, octets, printable, seq, time, tlv},
@@ -222,6 +225,77 @@ fn f040_addresses_in_a_certificate_are_not_where_anything_is_fetched() {
         Err(PathFailure::StatusUnavailable)
     );
     assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn f037_what_an_anchor_says_of_itself_counts_as_the_policy_says() {
+    let root = ("Root", &*CA);
+    let ca_below = ca(root, ("Sub", &OTHER_CA)).build();
+    let leaf = leaf(("Sub", &OTHER_CA), 7).build();
+    let anchor = |change: fn(&mut Plan)| {
+        let mut plan = ca(root, root);
+        change(&mut plan);
+        plan.build()
+    };
+    type Case = (fn(&mut Plan), [Result<(), PathFailure>; 4]);
+    let cases: [Case; 5] = [
+        (|_| {}, [Ok(()); 4]),
+        (
+            |plan| plan.not_after = time("20261101000000Z"),
+            [Ok(()), Err(PathFailure::Expired), Ok(()), Ok(())],
+        ),
+        (
+            |plan| plan.extensions[0] = extension("2.5.29.15", true, &bits(1, &[0x02])),
+            [
+                Ok(()),
+                Ok(()),
+                Err(PathFailure::KeyUsage),
+                Err(PathFailure::KeyUsage),
+            ],
+        ),
+        (
+            |plan| {
+                let limited = seq(&[tlv(1, &[0xff]), int(&[0])]);
+                plan.extensions[1] = extension("2.5.29.19", true, &limited);
+            },
+            [
+                Ok(()),
+                Ok(()),
+                Err(PathFailure::TooLong),
+                Err(PathFailure::TooLong),
+            ],
+        ),
+        (
+            |plan| {
+                // requireExplicitPolicy 0, and no certificate below has a policy.
+                let constraints = seq(&[tlv(0x80, &[0])]);
+                plan.extensions
+                    .push(extension("2.5.29.36", true, &constraints));
+            },
+            [Ok(()), Ok(()), Ok(()), Err(PathFailure::Policy)],
+        ),
+    ];
+    for (number, (change, expected)) in cases.into_iter().enumerate() {
+        let found = [
+            (AnchorValidity::Ignored, AnchorConstraints::Names),
+            (AnchorValidity::Enforced, AnchorConstraints::Names),
+            (AnchorValidity::Ignored, AnchorConstraints::Issuing),
+            (AnchorValidity::Ignored, AnchorConstraints::All),
+        ]
+        .map(|(validity, constraints)| {
+            let mut policy = PathPolicy::any();
+            policy.anchor_validity = validity;
+            policy.anchor_constraints = constraints;
+            let input = PathInput {
+                target: &leaf,
+                intermediates: &[&ca_below],
+                trust_anchors: &[&anchor(change)],
+                crls: &[],
+            };
+            validate_path(&input, &policy, at(NOON))
+        });
+        assert_eq!(found, expected, "anchor {number}");
+    }
 }
 
 #[test]

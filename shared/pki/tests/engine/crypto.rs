@@ -54,6 +54,20 @@ fn f038_sizes_and_exponents_outside_the_limits_are_refused() {
 }
 
 #[test]
+fn f038_a_key_of_others_may_have_a_small_odd_exponent_and_nothing_else() {
+    let modulus = HOLDER.n().to_bytes_be();
+    let read = |key: &[u8]| PublicKey::from_spki_of_others(key).map(|key| key.kind());
+    assert_eq!(read(&spki(&EXPONENT_3)), Ok(KeyKind::Rsa { bits: 2048 }));
+    for exponent in [&[1][..], &[2], &[4], &[1, 0, 0]] {
+        let key = spki_of(&modulus, exponent);
+        assert_eq!(read(&key), Err(KeyError::Refused), "{exponent:?}");
+    }
+    assert_eq!(read(&spki(&SHORT)), Err(KeyError::Refused));
+    let huge = spki_of(&[0xff; 2048], &[3]);
+    assert_eq!(read(&huge), Err(KeyError::Refused));
+}
+
+#[test]
 fn f038_a_huge_modulus_is_refused_at_once() {
     let began = Instant::now();
     for octets in [1025, 2048, 8192, 1 << 20] {

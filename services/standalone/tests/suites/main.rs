@@ -1,6 +1,8 @@
-//! Conformance vectors that no one on this project wrote.
+//! Conformance vectors that no one on this project wrote, asked as anyone would ask them: each case as it stands is a line of
+//! `warikan pki`, with nothing added to what its file has. Only for names and for keys without a certificate is there no operation;
+//! those ask the engine.
 //!
-//! NIST PKITS lies in `testdata/pkits` and always runs. The others are read from the folder that `WARIKAN_SUITES` names
+//! NIST PKITS lies in `shared/pki/testdata/pkits` and always runs. The others are read from the folder that `WARIKAN_SUITES` names
 //! (default: `../shared/suites` beside the project) and are not part of it; where the folder is absent this says so in one
 //! line and leaves them out. Every divergence stands in
 //! `exceptions.txt` with its reason; a case listed there that passes after all fails the run, so the list only shrinks.
@@ -10,6 +12,7 @@
     reason = "test code: a panic is how a test fails, and the table is its output"
 )]
 
+mod ask;
 mod objects;
 mod paths;
 mod tally;
@@ -45,6 +48,13 @@ impl Suites {
 }
 
 fn main() -> ExitCode {
+    // What cargo-nextest asks of a test binary: its tests by name.
+    if std::env::args().any(|argument| argument == "--list") {
+        if !std::env::args().any(|argument| argument == "--ignored") {
+            println!("suites: test");
+        }
+        return ExitCode::SUCCESS;
+    }
     let mut tallies = vec![paths::pkits()];
     let exceptions = Exceptions::read(include_str!("exceptions.txt"));
     let Some(suites) = Suites::find() else {
