@@ -19,6 +19,9 @@ pub struct Config {
     /// Octets one list may have. The default takes an undivided list of 5 million entries (265 MB). Four lists
     /// are fetched at a time, so four times this is the most memory a source can make us use.
     pub crl_octets: usize,
+    /// Days before the end of a watched certificate on which its tenant is told (`certificate.expiring`). A month is time enough
+    /// to ask a customer for the new one; 0 tells nobody.
+    pub expiring_notice_days: u32,
     /// Lists an index may name. 1,900 municipalities, two CAs and two generations in force make 7,600.
     pub lists: usize,
 }
@@ -31,6 +34,7 @@ impl Default for Config {
             recheck_period_seconds: 24 * 3600,
             request_timeout_seconds: 60,
             crl_octets: 320 << 20,
+            expiring_notice_days: 30,
             lists: 10_000,
         }
     }

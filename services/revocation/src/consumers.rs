@@ -1,14 +1,14 @@
-//! What this service listens to: verifications that ask for a watch, and word of new lists.
+//! What this service listens to: verifications that ask for a watch, word of new lists, and erasures.
 
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{
     Envelope, Fact,
-    facts::{CrlPublished, VerificationCompleted},
+    facts::{CrlPublished, SubjectErased, VerificationCompleted},
 };
 use warikan_messaging::{Consumer, HandleError, Handler};
 
-use crate::{Revocation, error::Error};
+use crate::{Revocation, error::Error, store::erasure};
 
 pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
     let db = &revocation.0.db;
@@ -24,6 +24,12 @@ pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
             &[CrlPublished::TYPE],
             db.clone(),
             Publications(revocation.clone()),
+        ),
+        Consumer::new(
+            "revocation.erase",
+            &[SubjectErased::TYPE],
+            db.clone(),
+            Erasures(revocation.clone()),
         ),
     ]
 }
@@ -93,5 +99,29 @@ impl Handler for Publications {
         if let Err(error) = self.0.flag_new().await {
             tracing::warn!(%error, "watches not flagged yet");
         }
+        if let Err(error) = self.0.tell_freshness(fact.environment).await {
+            tracing::warn!(%error, "tenants not told of the lists' freshness yet");
+        }
+    }
+}
+
+/// Ends the watches of persons who were erased, and erases what they hold.
+struct Erasures(Revocation);
+
+#[async_trait]
+impl Handler for Erasures {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        transaction: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let fact: SubjectErased = envelope.read()?;
+        let scope = envelope
+            .scope
+            .ok_or_else(|| HandleError::Park("an erasure of no tenant".to_owned()))?;
+        let now = self.0.0.platform.clock().now();
+        erasure::remember(transaction, fact.subject, now).await?;
+        erasure::erase(scope, transaction, fact.subject, &fact.certificates, now).await?;
+        Ok(())
     }
 }

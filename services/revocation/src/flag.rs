@@ -4,10 +4,13 @@
 //! batches; a batch writes its flags and the facts that tell of them in one transaction. So a crash anywhere repeats at most
 //! work that finds nothing left to do: a flagged watch is never flagged again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
-use warikan_contracts::{Envelope, facts::CertificateRevoked};
+use warikan_contracts::{
+    Envelope,
+    facts::{CertificateRevoked, SubjectChange, SubjectChanged},
+};
 use warikan_messaging::{Outbox, begin_write};
 use warikan_types::{CertificateHandle, Id, RevocationReason, Timestamp};
 
@@ -113,6 +116,8 @@ impl Revocation {
             .map(|version| (version.seq, version))
             .collect();
         let mut facts = Vec::new();
+        let mut told = watches::flagged_before(&txn, &found).await?;
+        let mut written = 0;
         for row in &found {
             let entry = by_serial.get(row.serial.as_slice());
             let named = entry.and_then(|entry| Some((entry, versions.get(&entry.since_seq)?)));
@@ -122,9 +127,10 @@ impl Revocation {
             let flag = Flag::of(entry, version, now)?;
             if watches::flag(&txn, row.id, &flag).await? {
                 facts.push(self.revoked(row, &flag)?);
+                facts.extend(self.changed(row, &flag, &mut told)?);
+                written += 1;
             }
         }
-        let written = facts.len() as u64;
         Outbox::append(&txn, facts).await?;
         txn.commit().await?;
         self.0.relay.wake();
@@ -147,5 +153,35 @@ impl Revocation {
         let id = self.0.platform.entropy.id(flag.at);
         let scope = Some(scope_of(row)?);
         Ok(Envelope::of(id, scope, flag.at, watch.to_string(), &fact))
+    }
+
+    /// The fact that a person's attributes changed, where the flag says so and names a person; once per certificate, however many
+    /// watches it has.
+    fn changed(
+        &self,
+        row: &watch::Model,
+        flag: &Flag,
+        told: &mut HashSet<Uuid>,
+    ) -> Result<Option<Envelope>, Error> {
+        let Some(subject) = row
+            .subject
+            .filter(|_| flag.reason == RevocationReason::AffiliationChanged)
+        else {
+            return Ok(None);
+        };
+        if !told.insert(row.handle) {
+            return Ok(None);
+        }
+        let fact = SubjectChanged {
+            subject: Id::from_uuid(subject),
+            change: SubjectChange::AttributesChanged,
+            handle: CertificateHandle::from_uuid(row.handle),
+            kind: kind_of(&row.kind)?,
+            verification: None,
+        };
+        let id = self.0.platform.entropy.id(flag.at);
+        let scope = Some(scope_of(row)?);
+        let aggregate = fact.subject.to_string();
+        Ok(Some(Envelope::of(id, scope, flag.at, aggregate, &fact)))
     }
 }

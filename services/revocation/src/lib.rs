@@ -19,6 +19,7 @@
 //! Serials and issuer keys stay inside (公的個人認証法52条): tenants see handles.
 
 mod accept_list;
+mod announce;
 mod api;
 mod check_certificate;
 mod config;

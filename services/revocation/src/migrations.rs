@@ -8,6 +8,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Sources),
         Box::new(Watches),
         Box::new(Checks),
+        Box::new(Notices),
     ]
 }
 
@@ -263,6 +264,56 @@ impl MigrationTrait for Checks {
         indexes(
             manager,
             &["CREATE INDEX status_check_handle ON status_check (tenant, environment, handle, id)"],
+        )
+        .await
+    }
+}
+
+/// What tenants were told of ends and sources, and whom they had erased.
+struct Notices;
+
+impl MigrationName for Notices {
+    fn name(&self) -> &'static str {
+        "m0305_notices"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Notices {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let told = col("expiring_told_at")
+            .timestamp_with_time_zone()
+            .to_owned();
+        let watch = Table::alter()
+            .table(Alias::new("watch"))
+            .add_column(told)
+            .to_owned();
+        manager.alter_table(watch).await?;
+        manager
+            .create_table(
+                table("source_notice")
+                    .col(col("tenant").uuid().not_null())
+                    .col(col("environment").string_len(16).not_null())
+                    .col(time("since"))
+                    .primary_key(Index::create().col("tenant").col("environment"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_table(
+                table("erased_subject")
+                    .col(col("subject").uuid().not_null().primary_key())
+                    .col(time("erased_at"))
+                    .to_owned(),
+            )
+            .await?;
+        indexes(
+            manager,
+            &[
+                "CREATE INDEX watch_expiring ON watch (environment, not_after) \
+                 WHERE ended_at IS NULL AND expiring_told_at IS NULL AND flagged_at IS NULL",
+                "CREATE INDEX watch_subject ON watch (tenant, environment, subject)",
+            ],
         )
         .await
     }

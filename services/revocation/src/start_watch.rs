@@ -15,7 +15,7 @@ use crate::{
     entity::{crl_version, revoked_entry, watch},
     error::Error,
     flag::Flag,
-    store::{entries, lists, partition_text, watches},
+    store::{entries, erasure, lists, partition_text, watches},
     watch::{WATCHES_PER_CERTIFICATE, WatchView, open_reference, reference_place},
 };
 
@@ -155,6 +155,11 @@ impl Revocation {
         txn: &DatabaseTransaction,
     ) -> Result<(), Error> {
         let now = self.0.platform.clock().now();
+        if let Some(subject) = order.subject
+            && erasure::is_erased(txn, subject).await?
+        {
+            return Ok(());
+        }
         let (row, fact) = self.prepare(scope, txn, order, now).await?;
         if watches::insert(txn, row).await? {
             Outbox::append(txn, fact).await?;
@@ -244,5 +249,6 @@ fn row_of(scope: TenantScope, order: &WatchOrder, now: Timestamp, sealer: &Seale
         flag_this_update: None,
         flag_version: None,
         metered_month: String::new(),
+        expiring_told_at: None,
     }
 }

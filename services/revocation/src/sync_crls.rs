@@ -134,6 +134,11 @@ impl Revocation {
         }
         self.end_expired_watches().await?;
         self.flag_new().await?;
+        // After the flags: of a certificate that is revoked already nobody needs to hear that it ends.
+        self.tell_expiring().await?;
+        for environment in Environment::ALL {
+            self.tell_freshness(environment).await?;
+        }
         self.meter().await?;
         failed.map_or(Ok(()), Err)
     }

@@ -14,6 +14,7 @@ mod challenge;
 mod check_subject;
 mod config;
 mod entity;
+mod erase_subject;
 mod error;
 mod evidence;
 mod gather;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use warikan_contracts::{
     Envelope,
-    facts::{VerificationCompleted, WatchOrder},
+    facts::{SubjectChange, SubjectChanged, VerificationCompleted, WatchOrder},
 };
 use warikan_http::{Answer, Idempotency, Problem};
 use warikan_messaging::{Outbox, begin_write};
@@ -167,22 +167,22 @@ impl Verification {
             case.report = case.report.with([check]);
         }
         let known = self.known_certificate(&case);
-        let subject = match &known {
+        let (subject, changed) = match &known {
             Some(known) => self.subject(on, &case, known).await?,
-            None => None,
+            None => (None, None),
         };
         let watch = self.watch_order(&case, known.as_ref(), subject.as_ref(), request.watch);
         let view = self.view(&case, known.as_ref(), subject, watch.as_ref())?;
         self.store(on, &case, &view).await?;
         let fact = completed(&case, known.as_ref(), &view, watch);
-        let envelope = Envelope::of(
+        let completed = Envelope::of(
             self.0.platform.entropy.id(case.accepted_at),
             Some(case.scope),
             case.accepted_at,
             case.id.to_string(),
             &fact,
         );
-        Outbox::append(on, [envelope]).await?;
+        Outbox::append(on, std::iter::once(completed).chain(changed)).await?;
         let attributes = known
             .as_ref()
             .and_then(|_| case.examined.certificate())
@@ -208,24 +208,26 @@ impl Verification {
     }
 
     /// The person behind the certificate. A new one is only believed in where nothing speaks against the signature:
-    /// a certificate is public, and presenting it proves nothing.
+    /// a certificate is public, and presenting it proves nothing. With the fact that a known person has a certificate more, where
+    /// that is news.
     async fn subject(
         &self,
         on: &DatabaseTransaction,
         case: &Case,
         known: &KnownCertificate,
-    ) -> Result<Option<SubjectOfVerification>, Error> {
+    ) -> Result<(Option<SubjectOfVerification>, Option<Envelope>), Error> {
         let keys = &self.0.platform.keys;
         let found = store::subject_of_certificate(on, case.scope, known.handle).await?;
         if let Some(row) = found {
-            return Ok(Some(SubjectOfVerification {
+            let subject = SubjectOfVerification {
                 id: SubjectId::from_uuid(row.id),
                 is_new: false,
                 reference: store::reference(keys.sealer(), case.scope, &row)?,
-            }));
+            };
+            return Ok((Some(subject), None));
         }
         if case.report.verdict == Verdict::Invalid {
-            return Ok(None);
+            return Ok((None, None));
         }
         let reference = case.submission.reference.as_deref();
         let fingerprint = reference.map(|text| keys.pseudonym().fingerprint(case.scope, text));
@@ -250,11 +252,33 @@ impl Verification {
             }
         };
         store::insert_certificate(on, keys.sealer(), case.scope, id, known).await?;
-        Ok(Some(SubjectOfVerification {
+        let changed = (!is_new).then(|| self.certificate_added(case, id, known));
+        let subject = SubjectOfVerification {
             id,
             is_new,
             reference: reference.map(str::to_owned),
-        }))
+        };
+        Ok((Some(subject), changed))
+    }
+
+    fn certificate_added(
+        &self,
+        case: &Case,
+        subject: SubjectId,
+        known: &KnownCertificate,
+    ) -> Envelope {
+        let fact = SubjectChanged {
+            subject,
+            change: SubjectChange::CertificateAdded,
+            handle: known.handle,
+            kind: known.kind,
+            verification: Some(case.id),
+        };
+        let (id, at) = (
+            self.0.platform.entropy.id(case.accepted_at),
+            case.accepted_at,
+        );
+        Envelope::of(id, Some(case.scope), at, subject.to_string(), &fact)
     }
 
     fn watch_order(

@@ -1,12 +1,16 @@
-//! Appending to a tenant's feed: sequence, event and deliveries in the caller's transaction.
+//! Appending to tenants' feeds: sequences, events and deliveries in the caller's transaction, many with few statements.
+
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{DatabaseTransaction, DbErr};
+use uuid::Uuid;
 use warikan_types::{TenantScope, Timestamp};
 
 use crate::{
     Webhooks,
     catalogue::{EventData, Message},
     consumers::TooLarge,
+    endpoint,
     entity::{delivery, event},
     error::WebhooksError,
     ids::EventId,
@@ -16,66 +20,74 @@ use crate::{
 /// Octets a message may have. Thin payloads stay far below; a longer one is a fault of ours that must not reach tenants.
 const MESSAGE_LIMIT: usize = 20_000;
 
+/// What is to be appended.
+pub(crate) struct NewEvent {
+    pub scope: TenantScope,
+    pub id: EventId,
+    pub occurred_at: Timestamp,
+    pub data: EventData,
+}
+
 impl Webhooks {
-    /// Gives the event the feed's next sequence number and stores it. The number is taken in the transaction that
-    /// stores the event, so a rollback gives it back: no gaps.
+    /// Gives each event its feed's next sequence number, in the order given, and stores it. The numbers are taken in the
+    /// transaction that stores the events, so a rollback gives them back: no gaps.
     pub(crate) async fn append(
         &self,
-        scope: TenantScope,
         txn: &DatabaseTransaction,
-        id: EventId,
-        occurred_at: Timestamp,
-        data: &EventData,
-    ) -> Result<event::Model, WebhooksError> {
-        let sequence = store::feed::next_sequence(scope, txn).await?;
-        let event_type = data.event_type();
-        let body = serde_json::to_string(&Message {
-            id,
-            event_type,
-            version: event_type.version(),
-            sequence,
-            timestamp: occurred_at,
-            data: serde_json::to_value(data)?,
-        })?;
-        if body.len() >= MESSAGE_LIMIT {
-            return Err(TooLarge(body.len()).into());
+        events: &[NewEvent],
+    ) -> Result<Vec<event::Model>, WebhooksError> {
+        let mut counts: BTreeMap<(Uuid, &str), i64> = BTreeMap::new();
+        for event in events {
+            *counts.entry(feed_of(event.scope)).or_default() += 1;
         }
-        let row = event::Model {
-            id: id.uuid(),
-            tenant: scope.tenant().uuid(),
-            environment: scope.environment().as_str().to_owned(),
-            sequence,
-            event_type: event_type.as_str().to_owned(),
-            occurred_at: occurred_at.utc(),
-            body,
-        };
-        store::feed::insert(txn, row.clone()).await?;
-        Ok(row)
+        let mut next = store::feed::claim_sequences(txn, &counts).await?;
+        let mut rows = Vec::with_capacity(events.len());
+        for event in events {
+            let (tenant, environment) = feed_of(event.scope);
+            let sequence = next
+                .get_mut(&(tenant, environment.to_owned()))
+                .ok_or_else(|| DbErr::RecordNotFound("the head of a feed".to_owned()))?;
+            rows.push(row(event, *sequence)?);
+            *sequence += 1;
+        }
+        store::feed::insert(txn, &rows).await?;
+        Ok(rows)
     }
 
-    /// Puts an event on its way to these endpoints of its tenant.
-    pub(crate) async fn enqueue(
+    /// Puts events on their way to all endpoints of their tenants that want them.
+    pub(crate) async fn enqueue_all(
         &self,
-        scope: TenantScope,
         txn: &DatabaseTransaction,
-        event: &event::Model,
-        endpoints: &[uuid::Uuid],
-    ) -> Result<Vec<delivery::Model>, DbErr> {
+        new: &[NewEvent],
+        events: &[event::Model],
+    ) -> Result<(), DbErr> {
+        let tenants = new.iter().map(|event| event.scope.tenant().uuid());
+        let mut endpoints: HashMap<(Uuid, String), Vec<_>> = HashMap::new();
+        for row in store::endpoints::enabled(txn, tenants).await? {
+            let feed = (row.tenant, row.environment.clone());
+            endpoints.entry(feed).or_default().push(row);
+        }
         let now = self.now();
-        let rows: Vec<delivery::Model> = endpoints
-            .iter()
-            .map(|endpoint| self.new_delivery(scope, *endpoint, event.id, &event.event_type, now))
-            .collect();
-        store::deliveries::insert(txn, rows.clone()).await?;
-        Ok(rows)
+        let mut rows = Vec::new();
+        for (new, event) in new.iter().zip(events) {
+            let feed = (event.tenant, event.environment.clone());
+            let theirs = endpoints.get(&feed).map_or(&[][..], Vec::as_slice);
+            let wanting = theirs
+                .iter()
+                .filter(|row| endpoint::wants(row, new.data.event_type()));
+            rows.extend(wanting.map(|endpoint| {
+                self.new_delivery(new.scope, endpoint.id, event.id, &event.event_type, now)
+            }));
+        }
+        store::deliveries::insert(txn, rows).await
     }
 
     /// A delivery that is due at once.
     pub(crate) fn new_delivery(
         &self,
         scope: TenantScope,
-        endpoint: uuid::Uuid,
-        event: uuid::Uuid,
+        endpoint: Uuid,
+        event: Uuid,
         event_type: &str,
         now: Timestamp,
     ) -> delivery::Model {
@@ -104,4 +116,32 @@ impl Webhooks {
     pub(crate) fn now(&self) -> Timestamp {
         self.0.platform.clock().now()
     }
+}
+
+fn feed_of(scope: TenantScope) -> (Uuid, &'static str) {
+    (scope.tenant().uuid(), scope.environment().as_str())
+}
+
+fn row(event: &NewEvent, sequence: i64) -> Result<event::Model, WebhooksError> {
+    let event_type = event.data.event_type();
+    let body = serde_json::to_string(&Message {
+        id: event.id,
+        event_type,
+        version: event_type.version(),
+        sequence,
+        timestamp: event.occurred_at,
+        data: serde_json::to_value(&event.data)?,
+    })?;
+    if body.len() >= MESSAGE_LIMIT {
+        return Err(TooLarge(body.len()).into());
+    }
+    Ok(event::Model {
+        id: event.id.uuid(),
+        tenant: event.scope.tenant().uuid(),
+        environment: event.scope.environment().as_str().to_owned(),
+        sequence,
+        event_type: event_type.as_str().to_owned(),
+        occurred_at: event.occurred_at.utc(),
+        body,
+    })
 }

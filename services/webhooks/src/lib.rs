@@ -44,12 +44,12 @@ use tokio::sync::Notify;
 use warikan_contracts::{
     Fact,
     facts::{
-        CertificateRevoked, EndpointDisabled, InvoiceFinalized, TenantChanged,
-        VerificationCompleted,
+        CertificateExpiring, CertificateRevoked, EndpointDisabled, InvoiceFinalized,
+        SourceRecovered, SourceStale, SubjectChanged, TenantChanged, VerificationCompleted,
     },
 };
 use warikan_messaging::{Consumer, Relay};
-use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
 
 pub use config::Config;
 
@@ -107,7 +107,7 @@ impl Webhooks {
         })))
     }
 
-    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`).
+    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`, `webhooks.prune_answers`).
     #[must_use]
     pub fn module(&self) -> Module {
         let state = Data::new(self.clone());
@@ -159,6 +159,11 @@ impl Webhooks {
                         }
                     },
                 ),
+                prune_answers_task(
+                    "webhooks.prune_answers",
+                    &self.0.db,
+                    self.0.platform.clock(),
+                ),
             ],
             ready: Arc::new(|| Box::pin(async { Ok(()) })),
         }
@@ -171,6 +176,10 @@ impl Webhooks {
                 &[
                     VerificationCompleted::TYPE,
                     CertificateRevoked::TYPE,
+                    CertificateExpiring::TYPE,
+                    SubjectChanged::TYPE,
+                    SourceStale::TYPE,
+                    SourceRecovered::TYPE,
                     InvoiceFinalized::TYPE,
                     EndpointDisabled::TYPE,
                 ],

@@ -10,6 +10,7 @@ use warikan_types::{Environment, Id, TenantScope, Timestamp};
 
 use crate::{
     Webhooks,
+    append::NewEvent,
     catalogue::{EventType, sample},
     endpoint,
     entity::{attempt, delivery, endpoint as row},
@@ -174,11 +175,17 @@ impl Webhooks {
             return Ok(answer);
         }
         let data = sample(event_type, id, &self.0.platform.entropy, now);
-        let event = self.0.platform.entropy.id(now);
-        let event = self.append(scope, &txn, event, now, &data).await?;
-        let made = self.enqueue(scope, &txn, &event, &[row.id]).await?;
-        let views: Vec<_> = made.iter().map(|row| DeliveryView::of(row, &[])).collect();
-        let answer = Answer::json(202, &views.first());
+        let new = NewEvent {
+            scope,
+            id: self.0.platform.entropy.id(now),
+            occurred_at: now,
+            data,
+        };
+        let kind = event_type.as_str();
+        let made = self.new_delivery(scope, row.id, new.id.uuid(), kind, now);
+        self.append(&txn, &[new]).await?;
+        deliveries::insert(&txn, vec![made.clone()]).await?;
+        let answer = Answer::json(202, &DeliveryView::of(&made, &[]));
         once.keep(&txn, &answer).await?;
         txn.commit().await?;
         self.0.grown.notify_waiters();

@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 use warikan_testkit::WebhookSink;
 use warikan_types::{ClientScope, RevocationReason};
 
-const TYPES: [&str; 5] = [
+const TYPES: [&str; 9] = [
     "verification.completed",
     "certificate.revoked",
+    "certificate.expiring",
+    "subject.changed",
+    "source.stale",
+    "source.recovered",
     "invoice.finalized",
     "endpoint.disabled",
     "endpoint.tested",
@@ -161,7 +165,7 @@ async fn in_production_nothing_is_said_that_did_not_happen() {
         "/v1/webhook-endpoints/{}/test",
         endpoint["id"].as_str().unwrap()
     );
-    for word in &TYPES[..4] {
+    for word in &TYPES[..TYPES.len() - 1] {
         let reply = scene
             .app
             .post(&path, &token, &json!({ "type": word }))

@@ -18,6 +18,7 @@ use std::{
 };
 
 use common::{Scene, config};
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use warikan_runtime::Clocks;
 use warikan_testkit::{App, TestHouse, WebhookSink};
@@ -68,7 +69,7 @@ async fn delivery() -> Delivery {
 
 /// One request and whether it must be accepted.
 struct Case {
-    what: &'static str,
+    what: String,
     key: String,
     id: String,
     timestamp: String,
@@ -81,8 +82,8 @@ struct Case {
 fn cases(delivery: &Delivery, asymmetric: bool) -> Vec<Case> {
     let member = if asymmetric { "public_key" } else { "secret" };
     let key = |of: &Value| of[member].as_str().unwrap().to_owned();
-    let good = |what| Case {
-        what,
+    let good = |what: &str| Case {
+        what: what.to_owned(),
         key: key(&delivery.new),
         id: delivery.id.clone(),
         timestamp: delivery.timestamp.to_string(),
@@ -91,7 +92,7 @@ fn cases(delivery: &Delivery, asymmetric: bool) -> Vec<Case> {
         now: delivery.timestamp,
         genuine: true,
     };
-    let bad = |what| Case {
+    let bad = |what: &str| Case {
         genuine: false,
         ..good(what)
     };
@@ -146,6 +147,67 @@ fn cases(delivery: &Delivery, asymmetric: bool) -> Vec<Case> {
     ]
 }
 
+/// Others' cases of what to accept and what to refuse by `v1`, from the conformance suite; none where it is not there. Each changes one
+/// thing of a genuine request; the library's expectations, with the moment it is looked at passed in.
+fn suite() -> Vec<Case> {
+    let suites = std::env::var_os("WARIKAN_SUITES").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/suites"),
+        PathBuf::from,
+    );
+    let path = suites.join("webhooks/standard_webhooks.json");
+    let Ok(text) = std::fs::read(&path) else {
+        println!(
+            "skipped: no Standard Webhooks vectors at {}",
+            path.display()
+        );
+        return Vec::new();
+    };
+    let suite: Value = serde_json::from_slice(&text).unwrap();
+    let read = |list: &str, genuine: bool| -> Vec<Case> {
+        let cases = suite[list].as_array().unwrap().iter();
+        cases
+            .map(|case| changed(&suite["verify_base"], case, genuine))
+            .collect()
+    };
+    let (accept, reject) = (read("verify_accept", true), read("verify_reject", false));
+    assert!(accept.len() >= 5 && reject.len() >= 13);
+    accept.into_iter().chain(reject).collect()
+}
+
+fn changed(base: &Value, case: &Value, genuine: bool) -> Case {
+    let change = case["change"].as_object().unwrap();
+    let mut headers = HeaderMap::new();
+    for (name, value) in base["headers"].as_object().unwrap() {
+        // HTTP's own rule (RFC 9110 5.1): names in any case are one name. The servers that consumers run on give them in lower case.
+        let renamed = change.get("header-case").and_then(Value::as_str);
+        let renamed = renamed.filter(|other| other.eq_ignore_ascii_case(name));
+        let value = change.get(name).unwrap_or(value);
+        if let Some(text) = value.as_str() {
+            let name: HeaderName = renamed.unwrap_or(name).parse().unwrap();
+            headers.insert(name, text.parse().unwrap());
+        }
+    }
+    let header = |name: &str| {
+        let value = headers.get(name).map(|value| value.to_str().unwrap());
+        value.unwrap_or_default().to_owned()
+    };
+    let or_base = |name: &str| change.get(name).unwrap_or(&base[name]);
+    for name in change.keys() {
+        let known = ["secret", "payload", "now", "header-case"].contains(&name.as_str());
+        assert!(known || name.starts_with("webhook-"), "{name} is not read");
+    }
+    Case {
+        what: case["id"].as_str().unwrap().to_owned(),
+        key: or_base("secret").as_str().unwrap().to_owned(),
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+        body: or_base("payload").as_str().unwrap().as_bytes().to_vec(),
+        now: or_base("now").as_i64().unwrap(),
+        genuine,
+    }
+}
+
 fn run(command: &mut Command, case: &Case) -> bool {
     let mut child = command
         .args([&case.key, &case.id, &case.timestamp, &case.signature])
@@ -189,16 +251,18 @@ fn check(cases: &[Case], mut verify: impl FnMut(&Case) -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f064_f065_the_snippet_in_rust_verifies() {
     let delivery = delivery().await;
+    let verify = |case: &Case| {
+        let headers = verify::Headers {
+            id: &case.id,
+            timestamp: &case.timestamp,
+            signature: &case.signature,
+        };
+        verify::verify(&case.key, &headers, &case.body, case.now)
+    };
     for asymmetric in [false, true] {
-        check(&cases(&delivery, asymmetric), |case| {
-            let headers = verify::Headers {
-                id: &case.id,
-                timestamp: &case.timestamp,
-                signature: &case.signature,
-            };
-            verify::verify(&case.key, &headers, &case.body, case.now)
-        });
+        check(&cases(&delivery, asymmetric), verify);
     }
+    check(&suite(), verify);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,7 +270,8 @@ async fn f064_f065_the_snippet_in_python_verifies() {
     if !there("python3") {
         return;
     }
-    let cases = cases(&delivery().await, false);
+    let mut cases = cases(&delivery().await, false);
+    cases.extend(suite());
     check(&cases, |case| {
         run(
             Command::new("python3").arg(documentation("verify.py")),
@@ -234,6 +299,7 @@ async fn f064_f065_the_snippet_in_typescript_verifies() {
         let cases = cases(&delivery, asymmetric);
         check(&cases, |case| run(Command::new("node").arg(&path), case));
     }
+    check(&suite(), |case| run(Command::new("node").arg(&path), case));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -249,14 +315,16 @@ async fn f064_f065_the_snippet_in_java_verifies() {
         .output()
         .unwrap();
     assert!(compiled.status.success(), "{compiled:?}");
+    let verify = |case: &Case| {
+        let mut command = Command::new("java");
+        command.arg("-Xshare:auto").arg("-cp").arg(directory.path());
+        run(command.arg("Verify"), case)
+    };
     let delivery = delivery().await;
     for asymmetric in [false, true] {
-        check(&cases(&delivery, asymmetric), |case| {
-            let mut command = Command::new("java");
-            command.arg("-Xshare:auto").arg("-cp").arg(directory.path());
-            run(command.arg("Verify"), case)
-        });
+        check(&cases(&delivery, asymmetric), verify);
     }
+    check(&suite(), verify);
 }
 
 const PYTHON: &str = "

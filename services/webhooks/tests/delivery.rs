@@ -10,6 +10,7 @@ use common::{Scene, expected_signature, verifies_v1a};
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 use warikan_testkit::{Received, WebhookSink};
+use warikan_types::RevocationReason;
 
 fn ids(received: &[Received]) -> Vec<&str> {
     received
@@ -134,6 +135,72 @@ async fn f064_f066_the_first_two_fail_then_it_arrives_with_the_same_id_and_body(
     scene.later(100_000);
     scene.deliver().await;
     assert_eq!(sink.received().len(), 3, "what arrived is not sent again");
+}
+
+/// What the documentation tells a consumer to do: drop what it has had, hold what comes too early until its predecessors are there.
+#[derive(Default)]
+struct Consumer {
+    early: std::collections::BTreeMap<i64, Value>,
+    taken: Vec<Value>,
+}
+
+impl Consumer {
+    fn take(&mut self, message: Value) {
+        let sequence = message["sequence"].as_i64().unwrap();
+        if sequence > self.taken.len() as i64 {
+            self.early.insert(sequence, message);
+        }
+        while let Some(next) = self.early.remove(&(self.taken.len() as i64 + 1)) {
+            self.taken.push(next);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f069_no_order_is_promised_and_a_consumer_restores_it_by_sequence() {
+    let scene = Scene::new().await;
+    let sink = WebhookSink::start().await;
+    let (tenant, token) = scene.tenant();
+    let endpoint = scene.endpoint(&token, &sink.url).await;
+    // What followed from one verification: its answer, and a day later the certificate's revocation. The first is refused and comes
+    // again after the second.
+    sink.answer(&[500]);
+    let mut told = scene.happen(tenant, 1).await;
+    scene.deliver().await;
+    scene.later(4);
+    let revoked = scene.revocation(tenant, RevocationReason::AffiliationChanged);
+    scene.publish(&revoked).await;
+    told.push(revoked.id.to_string());
+    scene.deliver().await;
+    scene.later(1);
+    scene.deliver().await;
+    // And once more, as after a crash of the platform.
+    let second = &scene.deliveries(&token, &endpoint).await[1];
+    let resend = format!("/v1/deliveries/{}/resend", second["id"].as_str().unwrap());
+    scene
+        .app
+        .post(&resend, &token, &json!({}))
+        .await
+        .expect(202);
+    scene.deliver().await;
+
+    let received = sink.received();
+    let order: Vec<&str> = ids(&received);
+    assert_eq!(order, [&*told[0], &*told[1], &*told[0], &*told[1]]);
+    let mut consumer = Consumer::default();
+    for one in &received[1..] {
+        consumer.take(serde_json::from_slice(&one.body).unwrap());
+    }
+    assert!(consumer.early.is_empty());
+    let feed = scene.feed(&token, "").await;
+    let feed = feed["data"].as_array().unwrap();
+    assert_eq!(consumer.taken.len(), feed.len());
+    for (message, event) in consumer.taken.iter().zip(feed) {
+        assert_eq!(message["id"], event["id"]);
+        assert_eq!(message["sequence"], event["sequence"]);
+        assert_eq!(message["timestamp"], event["occurred_at"]);
+    }
+    assert!(feed[0]["occurred_at"].as_str() < feed[1]["occurred_at"].as_str());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

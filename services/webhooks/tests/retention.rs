@@ -7,7 +7,7 @@ mod common;
 use common::Scene;
 use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
-use warikan_testkit::WebhookSink;
+use warikan_testkit::{App, WebhookSink};
 
 const DAY: u64 = 24 * 3_600;
 
@@ -87,4 +87,29 @@ async fn events_stay_for_ninety_days_and_the_feed_says_where_it_begins() {
     );
     scene.happen(tenant, 1).await;
     assert_eq!(sequences(&scene.feed(&token, "?after=6").await), [7]);
+}
+
+/// Some kept answers hold a secret that was shown once: they go when they can no longer be replayed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idempotent_answers_go_when_their_time_is_over() {
+    let scene = Scene::new().await;
+    let (tenant, token) = scene.tenant();
+    let request = |token: &str| {
+        let request = scene
+            .app
+            .request(reqwest::Method::POST, "/v1/webhook-endpoints")
+            .header("Idempotency-Key", "k1")
+            .bearer_auth(token);
+        App::read(request.json(&json!({ "url": "http://127.0.0.1:9/hook" })))
+    };
+    request(&token).await.expect(201);
+    scene.app.run("webhooks.prune_answers").await;
+    assert_eq!(rows(&scene, "idempotent_answer").await, 1);
+    scene.later(DAY - 1);
+    scene.app.run("webhooks.prune_answers").await;
+    let replayed = request(&scene.token(tenant)).await;
+    assert_eq!(replayed.headers["idempotency-replayed"], "true");
+    scene.later(2 * DAY);
+    scene.app.run("webhooks.prune_answers").await;
+    assert_eq!(rows(&scene, "idempotent_answer").await, 0);
 }

@@ -153,6 +153,99 @@ impl Fact for CertificateRevoked {
     const VERSION: u16 = 1;
 }
 
+/// Revocation says it, once per watch: the certificate's time is nearly over. Not said of a certificate that is revoked already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateExpiring {
+    /// The watch.
+    pub watch: Id<Watch>,
+    /// The certificate, as the tenant knows it.
+    pub handle: CertificateHandle,
+    /// Its kind.
+    pub kind: CertificateKind,
+    /// The person, as the tenant knows them.
+    pub subject: Option<Id<Subject>>,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+impl Fact for CertificateExpiring {
+    const TYPE: &'static str = "certificate.expiring";
+    const VERSION: u16 = 1;
+}
+
+/// What changed about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectChange {
+    /// A certificate that was not known of them was verified: a renewal, a new card, a phone.
+    CertificateAdded,
+    /// A certificate of theirs was revoked because one of the four attributes changed (CRLReason affiliationChanged).
+    AttributesChanged,
+}
+
+/// Verification says it of a known person's new certificate, revocation of changed attributes, once per certificate; the feed
+/// tells it to the tenant who knows the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectChanged {
+    /// The person, as the tenant knows them.
+    pub subject: Id<Subject>,
+    /// What changed.
+    pub change: SubjectChange,
+    /// The certificate that shows it.
+    pub handle: CertificateHandle,
+    /// Its kind.
+    pub kind: CertificateKind,
+    /// The verification that showed it, where one did.
+    pub verification: Option<Id<Verification>>,
+}
+impl Fact for SubjectChanged {
+    const TYPE: &'static str = "subject.changed";
+    const VERSION: u16 = 1;
+}
+
+/// Verification says it: a tenant had a person erased. Revocation ends the watches of that person and erases what they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectErased {
+    /// The person, as the tenant knew them.
+    pub subject: Id<Subject>,
+    /// Their certificates, as the tenant knew them: a watch that the tenant began by itself names no person.
+    pub certificates: Vec<CertificateHandle>,
+}
+impl Fact for SubjectErased {
+    const TYPE: &'static str = "subject.erased";
+    const VERSION: u16 = 1;
+}
+
+/// Revocation says it to every tenant that has watches in the environment: lists are past their nextUpdate, so that nothing new
+/// is learned of the certificates on them and verifications answer `status_stale`. Said once until [`SourceRecovered`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStale {
+    /// Where the knowledge comes from.
+    pub channel: Channel,
+    /// Since when: the earliest nextUpdate that has passed.
+    pub since: Timestamp,
+    /// Lists in force.
+    pub lists: u64,
+    /// Those past their nextUpdate.
+    pub stale_lists: u64,
+}
+impl Fact for SourceStale {
+    const TYPE: &'static str = "source.stale";
+    const VERSION: u16 = 1;
+}
+
+/// Revocation says it, to those that heard [`SourceStale`]: every list is in force again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecovered {
+    /// Where the knowledge comes from.
+    pub channel: Channel,
+    /// Since when it had been stale.
+    pub stale_since: Timestamp,
+}
+impl Fact for SourceRecovered {
+    const TYPE: &'static str = "source.recovered";
+    const VERSION: u16 = 1;
+}
+
 /// One certificate among those checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckedCertificate {

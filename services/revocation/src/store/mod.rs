@@ -2,8 +2,10 @@
 
 pub(crate) mod checks;
 pub(crate) mod entries;
+pub(crate) mod erasure;
 pub(crate) mod lists;
 pub(crate) mod metering;
+pub(crate) mod notices;
 pub(crate) mod sources;
 pub(crate) mod watches;
 

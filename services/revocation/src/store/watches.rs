@@ -1,5 +1,7 @@
 //! Watches.
 
+use std::collections::HashSet;
+
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, Select,
@@ -137,6 +139,28 @@ pub(crate) async fn unflagged<C: ConnectionTrait>(
         .limit(CHUNK as u64)
         .all(db)
         .await
+}
+
+/// The handles among these watches' of which another watch that names a person was flagged before.
+pub(crate) async fn flagged_before<C: ConnectionTrait>(
+    db: &C,
+    rows: &[watch::Model],
+) -> Result<HashSet<Uuid>, DbErr> {
+    let mut before = HashSet::new();
+    for chunk in rows.chunks(CHUNK) {
+        let handles: Vec<Uuid> = watch::Entity::find()
+            .select_only()
+            .column(watch::Column::Handle)
+            .filter(watch::Column::Tenant.is_in(chunk.iter().map(|row| row.tenant)))
+            .filter(watch::Column::Handle.is_in(chunk.iter().map(|row| row.handle)))
+            .filter(watch::Column::Subject.is_not_null())
+            .filter(watch::Column::FlaggedAt.is_not_null())
+            .into_tuple()
+            .all(db)
+            .await?;
+        before.extend(handles);
+    }
+    Ok(before)
 }
 
 /// Serials among these that are watched (or were), with the end of their certificates.

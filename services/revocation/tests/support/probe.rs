@@ -7,7 +7,10 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use warikan_contracts::{
     Envelope, Fact,
-    facts::{CertificateRevoked, StatusChecked},
+    facts::{
+        CertificateExpiring, CertificateRevoked, SourceRecovered, SourceStale, StatusChecked,
+        SubjectChanged,
+    },
 };
 use warikan_messaging::{Consumer, HandleError, Handler};
 use warikan_runtime::{Module, Platform};
@@ -50,7 +53,14 @@ impl Probe {
     }
 
     pub fn module(&self) -> Module {
-        let types = &[CertificateRevoked::TYPE, StatusChecked::TYPE];
+        let types = &[
+            CertificateRevoked::TYPE,
+            StatusChecked::TYPE,
+            CertificateExpiring::TYPE,
+            SubjectChanged::TYPE,
+            SourceStale::TYPE,
+            SourceRecovered::TYPE,
+        ];
         let keeper = Keeper(Arc::clone(&self.facts));
         Module {
             name: "probe",

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 use warikan_http::{
     Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs,
 };
-use warikan_messaging::begin_write;
 use warikan_types::{
     CertificateHandle, CertificateKind, Subject as SubjectKind, SubjectId, TenantScope, Timestamp,
 };
@@ -118,7 +117,8 @@ pub(crate) async fn check(
 
 /// Erase a subject
 ///
-/// Its reference, certificate identities, answers and evidence are gone; a tombstone with its id and dates stays.
+/// Its reference, certificate identities, answers and evidence are gone; a tombstone with its id and dates stays. Its watches, and
+/// those of its certificates, end at once and lose their references.
 #[utoipa::path(operation_id = "erase_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/subjects/{id}")]
@@ -127,13 +127,6 @@ pub(crate) async fn erase(
     id: PathId<SubjectKind>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    let inner = &verification.0;
-    let transaction = begin_write(&inner.db).await?;
-    let row = store::subject(&transaction, caller.scope, id.0).await?;
-    if row.erased_at.is_none() {
-        let now = inner.platform.clock().now();
-        store::erase_subject(&transaction, caller.scope, id.0, now).await?;
-    }
-    transaction.commit().await?;
+    verification.erase_subject(caller.scope, id.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -7,21 +7,20 @@
 //! [`samples`] holds an example of each, [`schema`] describes each as JSON Schema; both are served by the catalogue operation
 //! and lie in the repository, where a test compares them with this code.
 
+mod publish;
 mod samples;
 mod schema;
 
+pub(crate) use publish::publish;
 pub(crate) use samples::sample;
 pub(crate) use schema::{TypeView, catalogue};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_contracts::{
-    Envelope, EnvelopeError, Fact,
-    facts::{CertificateRevoked, EndpointDisabled, InvoiceFinalized, VerificationCompleted},
-};
+use warikan_contracts::facts::SubjectChange;
 use warikan_types::{
-    BillingMonth, CertificateHandle, CertificateKind, Reason, RevocationReason, Timestamp, Verdict,
-    Yen,
+    BillingMonth, CertificateHandle, CertificateKind, Channel, Reason, RevocationReason, Timestamp,
+    Verdict, Yen,
 };
 
 use crate::ids::{EndpointId, EventId, InvoiceId, SubjectId, VerificationId, WatchId};
@@ -37,6 +36,18 @@ pub(crate) enum EventType {
     /// A watched certificate was revoked.
     #[serde(rename = "certificate.revoked")]
     CertificateRevoked,
+    /// A watched certificate ends soon.
+    #[serde(rename = "certificate.expiring")]
+    CertificateExpiring,
+    /// A known person has a new certificate, or other attributes.
+    #[serde(rename = "subject.changed")]
+    SubjectChanged,
+    /// Revocation lists have stopped coming.
+    #[serde(rename = "source.stale")]
+    SourceStale,
+    /// Revocation lists come again.
+    #[serde(rename = "source.recovered")]
+    SourceRecovered,
     /// A month's invoice stands.
     #[serde(rename = "invoice.finalized")]
     InvoiceFinalized,
@@ -49,9 +60,13 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::VerificationCompleted,
         Self::CertificateRevoked,
+        Self::CertificateExpiring,
+        Self::SubjectChanged,
+        Self::SourceStale,
+        Self::SourceRecovered,
         Self::InvoiceFinalized,
         Self::EndpointDisabled,
         Self::EndpointTested,
@@ -61,6 +76,10 @@ impl EventType {
         match self {
             Self::VerificationCompleted => "verification.completed",
             Self::CertificateRevoked => "certificate.revoked",
+            Self::CertificateExpiring => "certificate.expiring",
+            Self::SubjectChanged => "subject.changed",
+            Self::SourceStale => "source.stale",
+            Self::SourceRecovered => "source.recovered",
             Self::InvoiceFinalized => "invoice.finalized",
             Self::EndpointDisabled => "endpoint.disabled",
             Self::EndpointTested => "endpoint.tested",
@@ -72,6 +91,10 @@ impl EventType {
         match self {
             Self::VerificationCompleted => "A verification was answered.",
             Self::CertificateRevoked => "A watched certificate was revoked.",
+            Self::CertificateExpiring => "A watched certificate ends soon.",
+            Self::SubjectChanged => "A known person has a new certificate, or other attributes.",
+            Self::SourceStale => "Revocation lists have stopped coming: silence means nothing now.",
+            Self::SourceRecovered => "Every revocation list is in force again.",
             Self::InvoiceFinalized => "A month's invoice stands.",
             Self::EndpointDisabled => "The platform stopped sending to an endpoint.",
             Self::EndpointTested => "Someone asked for a test of an endpoint.",
@@ -119,6 +142,50 @@ pub(crate) struct CertificateRevokedData {
     source_version: String,
 }
 
+/// `data` of `certificate.expiring`. Said once per watch, some time before the end (30 days unless the operator says
+/// otherwise), and not of certificates that are revoked already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct CertificateExpiringData {
+    watch_id: WatchId,
+    certificate_handle: CertificateHandle,
+    subject_id: Option<SubjectId>,
+    kind: CertificateKind,
+    /// When it ends, and the watch with it.
+    not_after: Timestamp,
+}
+
+/// `data` of `subject.changed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct SubjectChangedData {
+    subject_id: SubjectId,
+    change: SubjectChange,
+    /// The certificate that shows it: the new one, or the one that was revoked because its attributes no longer hold.
+    certificate_handle: CertificateHandle,
+    kind: CertificateKind,
+    /// The verification that showed it; `null` where a revocation list did.
+    verification_id: Option<VerificationId>,
+}
+
+/// `data` of `source.stale`. Said once to each tenant with watches, until `source.recovered`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct SourceStaleData {
+    channel: Channel,
+    /// The earliest nextUpdate (RFC 5280 5.1.2.5) that passed without a new list.
+    since: Timestamp,
+    /// Lists in force at all.
+    lists: u64,
+    /// Those past their nextUpdate: of certificates on these nothing new is known.
+    stale_lists: u64,
+}
+
+/// `data` of `source.recovered`. What was revoked meanwhile is told by `certificate.revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct SourceRecoveredData {
+    channel: Channel,
+    /// As `since` of the `source.stale` before.
+    stale_since: Timestamp,
+}
+
 /// `data` of `invoice.finalized`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct InvoiceFinalizedData {
@@ -149,6 +216,10 @@ pub(crate) struct EndpointTestedData {
 pub(crate) enum EventData {
     VerificationCompleted(VerificationCompletedData),
     CertificateRevoked(CertificateRevokedData),
+    CertificateExpiring(CertificateExpiringData),
+    SubjectChanged(SubjectChangedData),
+    SourceStale(SourceStaleData),
+    SourceRecovered(SourceRecoveredData),
     InvoiceFinalized(InvoiceFinalizedData),
     EndpointDisabled(EndpointDisabledData),
     EndpointTested(EndpointTestedData),
@@ -159,61 +230,15 @@ impl EventData {
         match self {
             Self::VerificationCompleted(_) => EventType::VerificationCompleted,
             Self::CertificateRevoked(_) => EventType::CertificateRevoked,
+            Self::CertificateExpiring(_) => EventType::CertificateExpiring,
+            Self::SubjectChanged(_) => EventType::SubjectChanged,
+            Self::SourceStale(_) => EventType::SourceStale,
+            Self::SourceRecovered(_) => EventType::SourceRecovered,
             Self::InvoiceFinalized(_) => EventType::InvoiceFinalized,
             Self::EndpointDisabled(_) => EventType::EndpointDisabled,
             Self::EndpointTested(_) => EventType::EndpointTested,
         }
     }
-}
-
-/// The public form of a fact.
-///
-/// # Errors
-/// The envelope holds something that has no public form here.
-pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
-    Ok(match envelope.fact_type.as_str() {
-        VerificationCompleted::TYPE => {
-            let fact: VerificationCompleted = envelope.read()?;
-            EventData::VerificationCompleted(VerificationCompletedData {
-                verification_id: fact.verification,
-                verdict: fact.verdict,
-                reason: fact.reason,
-                certificate_handle: fact.handle,
-                subject_id: fact.subject,
-                watch_id: fact.watch.map(|order| order.watch),
-            })
-        }
-        CertificateRevoked::TYPE => {
-            let fact: CertificateRevoked = envelope.read()?;
-            EventData::CertificateRevoked(CertificateRevokedData {
-                watch_id: fact.watch,
-                certificate_handle: fact.handle,
-                subject_id: fact.subject,
-                kind: fact.kind,
-                reason: fact.reason,
-                meaning: fact.reason.meaning(),
-                recommended_action: fact.reason.recommended_action(),
-                revoked_at: fact.revoked_at,
-                this_update: fact.this_update,
-                source_version: fact.source_version,
-            })
-        }
-        InvoiceFinalized::TYPE => {
-            let fact: InvoiceFinalized = envelope.read()?;
-            EventData::InvoiceFinalized(InvoiceFinalizedData {
-                invoice_id: fact.invoice,
-                period: fact.period,
-                total: fact.total,
-            })
-        }
-        _ => {
-            let fact: EndpointDisabled = envelope.read()?;
-            EventData::EndpointDisabled(EndpointDisabledData {
-                endpoint_id: fact.endpoint,
-                cause: fact.cause,
-            })
-        }
-    })
 }
 
 /// What is posted to an endpoint, and stored: the three members that Standard Webhooks recommends, and what a consumer needs

@@ -1,12 +1,20 @@
 //! An example of every type: for the catalogue, and to be sent to an endpoint in the sandbox on request.
 
-use warikan_types::{CertificateKind, Entropy, Reason, RevocationReason, Timestamp, Verdict, Yen};
+use std::time::Duration;
+
+use warikan_contracts::facts::SubjectChange;
+use warikan_types::{
+    CertificateKind, Channel, Entropy, Reason, RevocationReason, Timestamp, Verdict, Yen,
+};
 
 use super::{
-    CertificateRevokedData, EndpointDisabledData, EndpointTestedData, EventData, EventType,
-    InvoiceFinalizedData, Message, VerificationCompletedData,
+    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EndpointTestedData,
+    EventData, EventType, InvoiceFinalizedData, Message, SourceRecoveredData, SourceStaleData,
+    SubjectChangedData, VerificationCompletedData,
 };
 use crate::ids::EndpointId;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A payload as it could have been. Its ids name nothing that exists, except for the endpoint's.
 pub(crate) fn sample(
@@ -41,6 +49,30 @@ pub(crate) fn sample(
                 source_version: "1".to_owned(),
             })
         }
+        EventType::CertificateExpiring => EventData::CertificateExpiring(CertificateExpiringData {
+            watch_id: entropy.id(now),
+            certificate_handle: entropy.id(now),
+            subject_id: Some(entropy.id(now)),
+            kind: CertificateKind::CardSignature,
+            not_after: now.plus(30 * DAY),
+        }),
+        EventType::SubjectChanged => EventData::SubjectChanged(SubjectChangedData {
+            subject_id: entropy.id(now),
+            change: SubjectChange::CertificateAdded,
+            certificate_handle: entropy.id(now),
+            kind: CertificateKind::CardSignature,
+            verification_id: Some(entropy.id(now)),
+        }),
+        EventType::SourceStale => EventData::SourceStale(SourceStaleData {
+            channel: Channel::Crl,
+            since: now,
+            lists: 1_900,
+            stale_lists: 12,
+        }),
+        EventType::SourceRecovered => EventData::SourceRecovered(SourceRecoveredData {
+            channel: Channel::Crl,
+            stale_since: now.minus(DAY),
+        }),
         EventType::InvoiceFinalized => EventData::InvoiceFinalized(InvoiceFinalizedData {
             invoice_id: entropy.id(now),
             period: warikan_types::BillingMonth::of(now),

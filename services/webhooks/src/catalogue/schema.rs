@@ -13,8 +13,9 @@ use utoipa::{
 use warikan_types::Timestamp;
 
 use super::{
-    CertificateRevokedData, EndpointDisabledData, EndpointTestedData, EventType,
-    InvoiceFinalizedData, VerificationCompletedData, samples,
+    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EndpointTestedData,
+    EventType, InvoiceFinalizedData, SourceRecoveredData, SourceStaleData, SubjectChangedData,
+    VerificationCompletedData, samples,
 };
 use crate::ids::EventId;
 
@@ -62,6 +63,10 @@ fn schema(event_type: EventType) -> Value {
     let (data, named) = match event_type {
         EventType::VerificationCompleted => described::<VerificationCompletedData>(),
         EventType::CertificateRevoked => described::<CertificateRevokedData>(),
+        EventType::CertificateExpiring => described::<CertificateExpiringData>(),
+        EventType::SubjectChanged => described::<SubjectChangedData>(),
+        EventType::SourceStale => described::<SourceStaleData>(),
+        EventType::SourceRecovered => described::<SourceRecoveredData>(),
         EventType::InvoiceFinalized => described::<InvoiceFinalizedData>(),
         EventType::EndpointDisabled => described::<EndpointDisabledData>(),
         EventType::EndpointTested => described::<EndpointTestedData>(),

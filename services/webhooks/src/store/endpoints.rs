@@ -1,5 +1,7 @@
 //! Endpoints' rows.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
@@ -45,16 +47,27 @@ pub(crate) async fn list<C: ConnectionTrait>(
         .await
 }
 
-/// Those that get new events.
+/// Tenants per statement.
+const CHUNK: usize = 1_000;
+
+/// Those of these tenants that get new events, in both environments.
 pub(crate) async fn enabled<C: ConnectionTrait>(
-    scope: TenantScope,
     db: &C,
+    tenants: impl Iterator<Item = Uuid>,
 ) -> Result<Vec<endpoint::Model>, DbErr> {
-    of(scope)
-        .filter(endpoint::Column::Enabled.eq(true))
-        .order_by_asc(endpoint::Column::Id)
-        .all(db)
-        .await
+    let tenants: BTreeSet<Uuid> = tenants.collect();
+    let tenants: Vec<Uuid> = tenants.into_iter().collect();
+    let mut found = Vec::new();
+    for chunk in tenants.chunks(CHUNK) {
+        let rows = endpoint::Entity::find()
+            .filter(endpoint::Column::Tenant.is_in(chunk.iter().copied()))
+            .filter(endpoint::Column::Enabled.eq(true))
+            .order_by_asc(endpoint::Column::Id)
+            .all(db)
+            .await?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 pub(crate) async fn count<C: ConnectionTrait>(scope: TenantScope, db: &C) -> Result<u64, DbErr> {

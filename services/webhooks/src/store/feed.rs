@@ -1,10 +1,12 @@
 //! The feed's rows.
 
+use std::collections::{BTreeMap, HashMap};
+
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Alias, Expr, OnConflict},
 };
 use uuid::Uuid;
 use warikan_types::{TenantScope, Timestamp};
@@ -15,35 +17,58 @@ use crate::{
     entity::{event, feed_head},
 };
 
-/// Takes the next number. The row stays locked until the transaction ends, so numbers are given in order of commit.
-pub(crate) async fn next_sequence(
-    scope: TenantScope,
+/// Rows per statement: SQLite takes 32,766 parameters, and an event has seven.
+const CHUNK: usize = 2_000;
+
+/// Takes so many numbers in each of these feeds; gives the first of each. The rows stay locked until the transaction ends, so
+/// numbers are given in order of commit. They are taken in the order of the map, so that two transactions cannot wait for each
+/// other.
+pub(crate) async fn claim_sequences(
     txn: &DatabaseTransaction,
-) -> Result<i64, DbErr> {
-    let next = sea_orm::ExprTrait::add(
-        Expr::col((feed_head::Entity, feed_head::Column::LastSequence)),
-        1,
-    );
-    let head = feed_head::Entity::insert(feed_head::ActiveModel {
-        tenant: Set(scope.tenant().uuid()),
-        environment: Set(environment(scope).to_owned()),
-        last_sequence: Set(1),
-        first_sequence: Set(1),
-    })
-    .on_conflict(
-        OnConflict::columns([feed_head::Column::Tenant, feed_head::Column::Environment])
-            .value(feed_head::Column::LastSequence, next)
-            .to_owned(),
-    )
-    .exec_with_returning(txn)
-    .await?;
-    Ok(head.last_sequence)
+    counts: &BTreeMap<(Uuid, &str), i64>,
+) -> Result<HashMap<(Uuid, String), i64>, DbErr> {
+    let rows: Vec<feed_head::ActiveModel> = counts
+        .iter()
+        .map(|((tenant, environment), count)| feed_head::ActiveModel {
+            tenant: Set(*tenant),
+            environment: Set((*environment).to_owned()),
+            last_sequence: Set(*count),
+            first_sequence: Set(1),
+        })
+        .collect();
+    let mut first = HashMap::with_capacity(rows.len());
+    for chunk in rows.chunks(CHUNK) {
+        let moved = sea_orm::ExprTrait::add(
+            Expr::col((feed_head::Entity, feed_head::Column::LastSequence)),
+            Expr::col((Alias::new("excluded"), feed_head::Column::LastSequence)),
+        );
+        let heads = feed_head::Entity::insert_many(chunk.to_vec())
+            .on_conflict(
+                OnConflict::columns([feed_head::Column::Tenant, feed_head::Column::Environment])
+                    .value(feed_head::Column::LastSequence, moved)
+                    .to_owned(),
+            )
+            .exec_with_returning(txn)
+            .await?;
+        for head in heads {
+            let count = counts.get(&(head.tenant, head.environment.as_str()));
+            let start = head.last_sequence - count.copied().unwrap_or(0) + 1;
+            first.insert((head.tenant, head.environment), start);
+        }
+    }
+    Ok(first)
 }
 
-pub(crate) async fn insert(txn: &DatabaseTransaction, row: event::Model) -> Result<(), DbErr> {
-    event::Entity::insert(row.into_active_model())
-        .exec_without_returning(txn)
-        .await?;
+pub(crate) async fn insert(txn: &DatabaseTransaction, rows: &[event::Model]) -> Result<(), DbErr> {
+    for chunk in rows.chunks(CHUNK) {
+        let models = chunk
+            .iter()
+            .cloned()
+            .map(IntoActiveModel::into_active_model);
+        event::Entity::insert_many(models)
+            .exec_without_returning(txn)
+            .await?;
+    }
     Ok(())
 }
 

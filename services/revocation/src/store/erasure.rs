@@ -1,0 +1,90 @@
+//! Persons whom a tenant had erased.
+
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
+use uuid::Uuid;
+use warikan_types::{CertificateHandle, Id, Subject, TenantScope, Timestamp};
+
+use super::CHUNK;
+use crate::entity::{erased_subject, watch};
+
+/// Remembers that a person was erased.
+pub(crate) async fn remember<C: ConnectionTrait>(
+    db: &C,
+    subject: Id<Subject>,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    erased_subject::Entity::insert(erased_subject::ActiveModel {
+        subject: Set(subject.uuid()),
+        erased_at: Set(now.utc()),
+    })
+    .on_conflict(OnConflict::new().do_nothing().to_owned())
+    .exec_without_returning(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether a person was erased.
+pub(crate) async fn is_erased<C: ConnectionTrait>(
+    db: &C,
+    subject: Id<Subject>,
+) -> Result<bool, DbErr> {
+    erased_subject::Entity::find_by_id(subject.uuid())
+        .one(db)
+        .await
+        .map(|found| found.is_some())
+}
+
+/// Ends the tenant's watches of a person and of these certificates, where they have not ended, and erases what names the person
+/// or the certificate: reference, issuer and serial. A tombstone with handle and dates stays.
+pub(crate) async fn erase<C: ConnectionTrait>(
+    scope: TenantScope,
+    db: &C,
+    subject: Id<Subject>,
+    certificates: &[CertificateHandle],
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let of_subject = Condition::all().add(watch::Column::Subject.eq(subject.uuid()));
+    erase_where(scope, db, of_subject, now).await?;
+    for chunk in certificates.chunks(CHUNK) {
+        let handles = chunk.iter().map(|handle| handle.uuid());
+        let of_certificates = Condition::all().add(watch::Column::Handle.is_in(handles));
+        erase_where(scope, db, of_certificates, now).await?;
+    }
+    Ok(())
+}
+
+async fn erase_where<C: ConnectionTrait>(
+    scope: TenantScope,
+    db: &C,
+    which: Condition,
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    let theirs = || {
+        Condition::all()
+            .add(watch::Column::Tenant.eq(scope.tenant().uuid()))
+            .add(watch::Column::Environment.eq(scope.environment().as_str()))
+            .add(which.clone())
+    };
+    watch::Entity::update_many()
+        .col_expr(watch::Column::EndedAt, Expr::value(Some(now.utc())))
+        .filter(theirs())
+        .filter(watch::Column::EndedAt.is_null())
+        .exec(db)
+        .await?;
+    watch::Entity::update_many()
+        .col_expr(
+            watch::Column::Reference,
+            Expr::value(Option::<Vec<u8>>::None),
+        )
+        .col_expr(watch::Column::Issuer, Expr::value(String::new()))
+        .col_expr(watch::Column::Serial, Expr::value(Vec::<u8>::new()))
+        .col_expr(watch::Column::Subject, Expr::value(Option::<Uuid>::None))
+        .filter(theirs())
+        .exec(db)
+        .await?;
+    Ok(())
+}
