@@ -255,7 +255,12 @@ impl Typed {
                     typed.key_usage_critical = one.critical;
                 }
                 ce::BASIC_CONSTRAINTS => {
-                    typed.ca = extension::basic_constraints(one.value)?.ca;
+                    let basic = extension::basic_constraints(one.value)?;
+                    if basic.path_length.is_some() && !basic.ca {
+                        // RFC 5280 4.2.1.9.
+                        return Err(DerError("a path length without CA"));
+                    }
+                    typed.ca = basic.ca;
                 }
                 ce::CERTIFICATE_POLICIES => {
                     typed.policies = oids(extension::policies(one.value)?.oids);
@@ -267,16 +272,21 @@ impl Typed {
                 ce::AUTHORITY_KEY_ID => {
                     let id = extension::authority_key_id(one.value)?;
                     typed.authority_key_id = id.key_id.map(<[u8]>::to_vec);
+                    // RFC 5280 4.2.1.1, 4.2.1.2: never critical.
+                    typed.unknown_critical |= one.critical;
                 }
                 ce::SUBJECT_KEY_ID => {
                     typed.subject_key_id = Some(extension::subject_key_id(one.value)?.to_vec());
+                    typed.unknown_critical |= one.critical;
                 }
                 ce::CRL_DISTRIBUTION_POINTS => typed.partition = partition(one.value)?,
                 ce::SUBJECT_ALT_NAME => {
                     typed.attributes = Attributes::read(&extension::alt_name(one.value)?)?;
                 }
                 ce::ISSUER_ALT_NAME => {
+                    // Read for shape; nothing is done with it, so critical is more than is honoured.
                     extension::alt_name(one.value)?;
+                    typed.unknown_critical |= one.critical;
                 }
                 oid::AUTHORITY_INFO_ACCESS => {
                     typed.ocsp_url = extension::ocsp_url(one.value)?.map(str::to_owned);

@@ -271,7 +271,8 @@ impl<'a> List<'a> {
         let mut scope = Scope::default();
         for one in &self.extensions {
             match one.oid {
-                ce::AUTHORITY_KEY_ID | ce::CRL_NUMBER => {}
+                // RFC 5280 5.2.1, 5.2.3: never critical.
+                ce::AUTHORITY_KEY_ID | ce::CRL_NUMBER if !one.critical => {}
                 ce::DELTA_CRL => return Err(CrlError::Delta),
                 ce::ISSUING_DISTRIBUTION_POINT => scope = Scope::read(one.value)?,
                 _ if one.critical => return Err(CrlError::UnknownCritical),

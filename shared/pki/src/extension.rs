@@ -62,6 +62,7 @@ pub(crate) struct BasicConstraints {
     pub(crate) path_length: Option<u32>,
 }
 
+/// A length without cA, which RFC 5280 forbids CAs to write, is read here and left to whoever asks: a path is no longer for it.
 /// `cA FALSE` written out is no DER, but so many CAs write it that it is read.
 pub(crate) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints, DerError> {
     let mut inner = Reader::only(value, SEQUENCE, "basic constraints that are no SEQUENCE")?;

@@ -15,9 +15,9 @@ use crate::{
 use warikan_types::CrlPartition;
 
 const PRINTABLE_STRING: u8 = 0x13;
-const IA5_STRING: u8 = 0x16;
+pub(crate) const IA5_STRING: u8 = 0x16;
 const UNIVERSAL_STRING: u8 = 0x1c;
-const BMP_STRING: u8 = 0x1e;
+pub(crate) const BMP_STRING: u8 = 0x1e;
 
 /// One attribute of an RDN.
 #[derive(Debug, Clone, Copy)]
@@ -212,7 +212,7 @@ fn push_value(out: &mut Vec<u8>, tlv: &Tlv<'_>) -> Result<(), DerError> {
 }
 
 /// Whether the characters of a string type are those that it may have. Types with others are taken as they are.
-fn check_text(tlv: &Tlv<'_>) -> Result<(), DerError> {
+pub(crate) fn check_text(tlv: &Tlv<'_>) -> Result<(), DerError> {
     let (fits, wrong) = match tlv.tag {
         UTF8_STRING => (
             std::str::from_utf8(tlv.value).is_ok(),

@@ -115,9 +115,10 @@ pub(crate) mod ce {
 pub(crate) const ANY_POLICY: &[u8] = &[0x55, 0x1d, 0x20, 0];
 /// anyExtendedKeyUsage.
 pub(crate) const ANY_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37, 0];
-/// id-qt-cps and id-qt-unotice.
-pub(crate) const KNOWN_QUALIFIERS: [&[u8]; 2] =
-    [&[0x2b, 6, 1, 5, 5, 7, 2, 1], &[0x2b, 6, 1, 5, 5, 7, 2, 2]];
+/// id-qt-cps.
+pub(crate) const QUALIFIER_CPS: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 2, 1];
+/// id-qt-unotice.
+pub(crate) const QUALIFIER_NOTICE: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 2, 2];
 /// emailAddress (PKCS#9).
 pub(crate) const EMAIL_ADDRESS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1];
 /// id-pe-authorityInfoAccess.

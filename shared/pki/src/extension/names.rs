@@ -1,7 +1,7 @@
 //! GeneralName and the lists of them.
 
 use crate::{
-    der::{self, DerError, OID, Reader, SEQUENCE, constructed},
+    der::{self, DerError, OID, Reader, SEQUENCE, SET, UTF8_STRING, constructed},
     name,
 };
 
@@ -62,14 +62,52 @@ pub(crate) fn general_name<'a>(list: &mut Reader<'a>) -> Result<GeneralName<'a>,
             GeneralName::Directory(one.value)
         }
         0x87 => GeneralName::Ip(one.value),
-        0xa3 => GeneralName::Unread(3),
-        0xa5 => GeneralName::Unread(5),
+        0xa3 => {
+            check_address(one.value)?;
+            GeneralName::Unread(3)
+        }
+        0xa5 => {
+            check_party(one.value)?;
+            GeneralName::Unread(5)
+        }
         0x88 => {
             der::oid(one.value)?;
             GeneralName::Unread(8)
         }
         _ => return Err(DerError("a name of a kind that does not exist")),
     })
+}
+
+/// The content of `ORAddress`: built-in-standard-attributes and what may follow. What is in them nobody has used for thirty years.
+fn check_address(content: &[u8]) -> Result<(), DerError> {
+    let mut inner = Reader::new(content);
+    inner.expect(SEQUENCE, "an x400Address without attributes")?;
+    for tag in [SEQUENCE, SET] {
+        inner.optional(tag)?;
+    }
+    inner.finish("octets after an x400Address")
+}
+
+/// The content of `EDIPartyName`: nameAssigner and partyName, each a DirectoryString in a tag of its own, for that is a CHOICE.
+fn check_party(content: &[u8]) -> Result<(), DerError> {
+    let mut inner = Reader::new(content);
+    if let Some(assigner) = inner.optional(constructed(0))? {
+        check_directory_string(assigner.value)?;
+    }
+    let party = inner.expect(constructed(1), "an ediPartyName without party")?;
+    check_directory_string(party.value)?;
+    inner.finish("octets after an ediPartyName")
+}
+
+fn check_directory_string(content: &[u8]) -> Result<(), DerError> {
+    let mut inner = Reader::new(content);
+    let text = inner.any()?;
+    inner.finish("octets after a text")?;
+    match text.tag {
+        // UTF8String, PrintableString, T61String, UniversalString, BMPString.
+        UTF8_STRING | 0x13 | 0x14 | 0x1c | 0x1e => name::check_text(&text),
+        _ => Err(DerError("a DirectoryString of another type")),
+    }
 }
 
 /// `SubjectAltName` or `IssuerAltName`, whole.

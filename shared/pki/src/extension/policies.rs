@@ -1,6 +1,12 @@
 //! certificatePolicies, policyMappings, policyConstraints, inhibitAnyPolicy.
 
-use crate::der::{self, DerError, INTEGER, OID, Reader, SEQUENCE, context};
+use crate::{
+    der::{self, DerError, INTEGER, OID, Reader, SEQUENCE, Tlv, UTF8_STRING, context},
+    name::{self, BMP_STRING, IA5_STRING},
+    oid::{QUALIFIER_CPS, QUALIFIER_NOTICE},
+};
+
+const VISIBLE_STRING: u8 = 0x1a;
 
 /// More policies than any CA asserts; a bound on the quadratic search for duplicates.
 const MAX_POLICIES: usize = 1024;
@@ -48,11 +54,43 @@ fn has_foreign_qualifier(content: &[u8]) -> Result<bool, DerError> {
     while !qualifiers.is_empty() {
         let mut one = qualifiers.open(SEQUENCE, "a qualifier that is no SEQUENCE")?;
         let kind = der::oid(one.expect(OID, "a qualifier without OID")?.value)?;
-        foreign |= !crate::oid::KNOWN_QUALIFIERS.contains(&kind);
-        one.any()?;
+        let value = one.any()?;
+        match kind {
+            QUALIFIER_CPS if value.tag == IA5_STRING => name::check_text(&value)?,
+            QUALIFIER_CPS => return Err(DerError("an address of a policy that is no IA5String")),
+            QUALIFIER_NOTICE => check_notice(&value)?,
+            _ => foreign = true,
+        }
         one.finish("octets after a qualifier")?;
     }
     Ok(foreign)
+}
+
+/// `UserNotice`: a reference, a text, both or neither. The text may be longer than the 200 characters of RFC 5280, for so are those of
+/// many CAs.
+fn check_notice(value: &Tlv<'_>) -> Result<(), DerError> {
+    let mut notice = Reader::only(value.raw, SEQUENCE, "a notice that is no SEQUENCE")?;
+    if let Some(reference) = notice.optional(SEQUENCE)? {
+        let mut reference = Reader::new(reference.value);
+        check_display_text(&reference.any()?)?;
+        let mut numbers = reference.open(SEQUENCE, "a notice without numbers")?;
+        reference.finish("octets after the numbers of a notice")?;
+        while !numbers.is_empty() {
+            der::integer(numbers.expect(INTEGER, "a notice without number")?.value)?;
+        }
+    }
+    if !notice.is_empty() {
+        check_display_text(&notice.any()?)?;
+    }
+    notice.finish("octets after a notice")
+}
+
+/// `DisplayText`.
+fn check_display_text(text: &Tlv<'_>) -> Result<(), DerError> {
+    match text.tag {
+        IA5_STRING | VISIBLE_STRING | BMP_STRING | UTF8_STRING => name::check_text(text),
+        _ => Err(DerError("a notice that is no text")),
+    }
 }
 
 /// A policy of the issuer and the policy of the subject it is held equal to.

@@ -95,6 +95,10 @@ impl<'a> List<'a> {
                     self.point_raw = Some(one.value);
                 }
                 ce::AUTHORITY_KEY_ID => {
+                    if one.critical {
+                        // RFC 5280 5.2.1: not critical.
+                        return Err(CrlError::UnknownCritical);
+                    }
                     self.authority_key_id = extension::authority_key_id(one.value)?.key_id;
                 }
                 _ if one.critical => return Err(CrlError::UnknownCritical),

@@ -177,7 +177,11 @@ impl<'a> Extensions<'a> {
                     found.alt_names = extension::alt_name(value)?;
                     found.alt_names_critical = one.critical;
                 }
-                ce::ISSUER_ALT_NAME => drop(extension::alt_name(value)?),
+                ce::ISSUER_ALT_NAME => {
+                    // Read for shape; nothing is done with it, so critical is more than is honoured.
+                    extension::alt_name(value)?;
+                    found.unknown_critical |= one.critical;
+                }
                 ce::AUTHORITY_KEY_ID => {
                     found.authority_key_id = extension::authority_key_id(value)?.key_id;
                     // RFC 5280 4.2.1.1, 4.2.1.2: never critical.

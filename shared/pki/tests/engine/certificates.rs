@@ -1,11 +1,17 @@
 //! Strict parsing, and attributes that are not as they should be.
 
-use warikan_pki::{AttributeField, AttributeProblem, Attributes, Certificate, examine, is_der};
+use warikan_pki::{
+    AttributeField, AttributeProblem, Attributes, Certificate, CheckName, CheckResult, examine,
+    is_der, validate_certificate,
+};
 
 use crate::{
-    der::{bits, extension, int, oid, seq, tlv, utf8},
+    der::{bits, extension, int, octets, oid, seq, tlv, utf8},
     keys::{CA, How},
-    pki::{Plan, alt_name, anchors, attributes, other_name, signature_leaf},
+    pki::{
+        NOON, Plan, alt_name, anchors, at, attributes, good, key_id, other_name, policy,
+        signature_leaf,
+    },
 };
 
 fn refused(plan: &Plan, why: &str) {
@@ -43,6 +49,114 @@ fn f056_what_rfc_5280_forbids_is_refused() {
     refused(&plan, "a bit list with zeros at its end");
     let plan = good().extension("2.5.29.32", Some(extension("2.5.29.32", true, &seq(&[]))));
     refused(&plan, "no policies at all");
+}
+
+#[test]
+fn f056_what_extensions_hold_is_read_to_the_end() {
+    let with = |id: &str, value: &[u8]| {
+        signature_leaf(&CA).extension(id, Some(extension(id, false, value)))
+    };
+    let good = |plan: &Plan, why: &str| {
+        assert_eq!(Certificate::parse(&plan.build()).err(), None, "{why}");
+    };
+
+    let basic = |parts: &[Vec<u8>]| with("2.5.29.19", &seq(parts));
+    refused(&basic(&[int(&[0])]), "a path length without cA");
+    let written = [tlv(1, &[0]), int(&[0])];
+    refused(&basic(&written), "a path length with cA FALSE");
+    good(&basic(&[tlv(1, &[0xff]), int(&[0])]), "a CA");
+    good(&basic(&[]), "no CA");
+
+    let qualified = |kind: &str, value: &[u8]| {
+        let qualifier = seq(&[oid(kind), value.to_vec()]);
+        let policy = seq(&[oid("1.2.392.200149.8.5.1.0.20"), seq(&[qualifier])]);
+        with("2.5.29.32", &seq(&[policy]))
+    };
+    const CPS: &str = "1.3.6.1.5.5.7.2.1";
+    const NOTICE: &str = "1.3.6.1.5.5.7.2.2";
+    good(&qualified(CPS, &tlv(0x16, b"http://a")), "an address");
+    refused(
+        &qualified(CPS, &utf8("http://a")),
+        "an address in UTF8String",
+    );
+    refused(
+        &qualified(CPS, &tlv(0x16, &[0x80])),
+        "an address that is no ASCII",
+    );
+    refused(&qualified(CPS, &seq(&[])), "an address that is a structure");
+    good(&qualified(NOTICE, &seq(&[])), "a notice of nothing");
+    good(
+        &qualified(NOTICE, &seq(&[utf8("told")])),
+        "a notice of a text",
+    );
+    let reference = seq(&[utf8("J-LIS"), seq(&[int(&[1]), int(&[2])])]);
+    good(
+        &qualified(NOTICE, &seq(&[reference.clone(), utf8("told")])),
+        "both",
+    );
+    refused(
+        &qualified(NOTICE, &utf8("told")),
+        "a notice that is no structure",
+    );
+    refused(
+        &qualified(NOTICE, &seq(&[int(&[1])])),
+        "a notice of a number",
+    );
+    let nameless = seq(&[int(&[1]), seq(&[int(&[1])])]);
+    refused(
+        &qualified(NOTICE, &seq(&[nameless])),
+        "a reference to nobody",
+    );
+    good(
+        &qualified("1.2.3", &int(&[1])),
+        "a qualifier that is not known",
+    );
+
+    let named = |name: Vec<u8>| with("2.5.29.18", &seq(&[name]));
+    let party = tlv(0xa1, &utf8("party"));
+    good(&named(tlv(0xa5, &party)), "an ediPartyName");
+    let assigned = [tlv(0xa0, &utf8("assigner")), party.clone()].concat();
+    good(&named(tlv(0xa5, &assigned)), "an ediPartyName of two");
+    refused(&named(tlv(0xa5, &[])), "an ediPartyName without party");
+    refused(
+        &named(tlv(0xa5, &tlv(0xa1, &int(&[1])))),
+        "a party that is a number",
+    );
+    refused(
+        &named(tlv(0xa5, &tlv(0xa1, &[0x0c, 1, 0xff]))),
+        "a party that is no UTF-8",
+    );
+    refused(&named(tlv(0xa3, &[])), "an x400Address of nothing");
+    refused(&named(tlv(0xa3, &[0x30, 5])), "an x400Address cut short");
+    refused(&named(tlv(0x87, &[10, 0, 0])), "an address of three octets");
+}
+
+/// RFC 5280 4.2.1.1, 4.2.1.2 (MUST) and 4.2.1.7: not critical; whoever marks them so asks for more than is done with them.
+#[test]
+fn f039_key_ids_and_issuer_names_that_are_critical_break_the_profile() {
+    let plan = || {
+        let key = seq(&[tlv(0x80, &key_id(&CA))]);
+        signature_leaf(&CA).extension("2.5.29.35", Some(extension("2.5.29.35", false, &key)))
+    };
+    let kept = |plan: &Plan| {
+        let found = examine(&plan.build(), &anchors());
+        let report = validate_certificate(&found, Some(&good()), &policy(), at(NOON));
+        report.check(CheckName::Profile).unwrap().result == CheckResult::Passed
+    };
+    assert!(kept(&plan()));
+    let id = octets(&key_id(&CA));
+    let names = seq(&[tlv(0x82, b"a.example")]);
+    let issuer = seq(&[tlv(0x80, &key_id(&CA))]);
+    for (oid, value) in [
+        ("2.5.29.14", id),
+        ("2.5.29.18", names),
+        ("2.5.29.35", issuer),
+    ] {
+        for critical in [false, true] {
+            let changed = plan().extension(oid, Some(extension(oid, critical, &value)));
+            assert_eq!(kept(&changed), !critical, "{oid}");
+        }
+    }
 }
 
 #[test]
