@@ -1,251 +1,231 @@
-//! How many events a second are taken and delivered, and how late they are.
+//! How many events a second are taken and delivered, how late they are, and whether one that hangs holds up the others.
 //!
-//! `cargo bench -p warikan-webhooks`. Events go in as facts over the in-process bus (one durable transaction each), deliveries go
-//! over HTTP to a receiver that answers 204: nginx where it is installed, else a small one of this file's own. SQLite with
-//! `synchronous = FULL`, as in the one binary. Only deliveries whose attempt is durably recorded count. Beside each figure
-//! stands what `wrk`, where it is installed, gets out of the same receiver with requests of the same size.
+//! `cargo bench -p warikan-webhooks` prints the whole table. An event is committed when the producing service's outbox holds it; a
+//! relay carries it into the feed (as in the one binary, in batches); a delivery counts when its attempt is durably recorded.
+//! SQLite with `synchronous = FULL`. Deliveries go over HTTP to a receiver that answers 204: nginx where it is installed, else a
+//! small one of this bench's own. Beside the figures stands what `wrk`, where it is installed, gets out of the same receiver with
+//! requests of the same size, and how much processor time this process used per delivery (producer, relay, feed and sender
+//! together, without the receiver).
 //!
-//! `WARIKAN_BENCH_EVENTS` sets the number of events (20,000 by default).
+//! `WARIKAN_BENCH_EVENTS` sets the number of events (20,000 by default), `WARIKAN_BENCH_HUNG` how many wait for the endpoint that
+//! hangs (100,000), `WARIKAN_BENCH_ONLY` which lines are made: `one`, `ten`, `lag`, `hang`.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a bench prints, and stops where something fails"
 )]
 
+mod house;
 mod receiver;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
-use serde_json::json;
-use tokio::{sync::Semaphore, time::Instant};
-use warikan_contracts::{Envelope, facts::VerificationCompleted};
-use warikan_messaging::Bus;
-use warikan_runtime::{AccessToken, Clocks, Databases, Keys, Module, Platform, RunningTasks};
-use warikan_testkit::App;
-use warikan_types::{
-    CertificateKind, ClientScope, Clock, Entropy, Environment, Principal, TenantScope, Verdict,
-};
-use warikan_webhooks::{Config, Webhooks};
-
-use receiver::Receiver;
-
-struct Bench {
-    platform: Platform,
-    app: App,
-    module: Module,
-    tenant: TenantScope,
-    db: DatabaseConnection,
-    _directory: tempfile::TempDir,
-}
-
-impl Bench {
-    async fn new(endpoints: usize, url: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, entropy) = (Clock::system(), Entropy::system());
-        let platform = Platform {
-            clocks: Clocks {
-                production: clock.clone(),
-                sandbox: clock,
-            },
-            keys: Keys::ephemeral(&entropy),
-            entropy,
-            bus: Bus::in_process(),
-            databases: Databases::SqliteDirectory(directory.path().to_owned()),
-        };
-        let config = Config {
-            allow_loopback_http: true,
-            ..Config::default()
-        };
-        let service = Webhooks::open(config, &platform).await.unwrap();
-        let module = service.module();
-        let app = App::serve(&platform, vec![module.clone()]).await;
-        let now = platform.clock().now();
-        let tenant = TenantScope::of_event(platform.entropy.id(now), Environment::Production);
-        let principal = Principal {
-            client: platform.entropy.id(now),
-            tenant: Some(tenant),
-            scopes: [ClientScope::Webhooks].into_iter().collect(),
-        };
-        let token = AccessToken::issue(
-            &principal,
-            &platform.keys,
-            platform.clock(),
-            &platform.entropy,
-        )
-        .unwrap();
-        for _ in 0..endpoints {
-            let made = app
-                .post("/v1/webhook-endpoints", &token, &json!({ "url": url }))
-                .await;
-            made.expect(201);
-        }
-        let file = directory.path().join("webhooks.sqlite");
-        let db = Database::connect(format!("sqlite://{}", file.display()))
-            .await
-            .unwrap();
-        Self {
-            platform,
-            app,
-            module,
-            tenant,
-            db,
-            _directory: directory,
-        }
-    }
-
-    fn fact(&self) -> Envelope {
-        let (entropy, now) = (&self.platform.entropy, self.platform.clock().now());
-        let fact = VerificationCompleted {
-            verification: entropy.id(now),
-            client: entropy.id(now),
-            kind: Some(CertificateKind::CardSignature),
-            channel: None,
-            verdict: Verdict::Valid,
-            reason: None,
-            subject: Some(entropy.id(now)),
-            handle: Some(entropy.id(now)),
-            accepted_at: now,
-            watch: None,
-        };
-        let aggregate = fact.verification.to_string();
-        Envelope::of(entropy.id(now), Some(self.tenant), now, aggregate, &fact)
-    }
-
-    /// Publishes from 64 tasks at once and waits until all are committed.
-    async fn publish(&self, count: usize) {
-        let places = Arc::new(Semaphore::new(64));
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..count {
-            let place = Arc::clone(&places).acquire_owned().await.unwrap();
-            let (bus, fact) = (self.platform.bus.clone(), self.fact());
-            tasks.spawn(async move {
-                bus.publish(&fact, 1).await.unwrap();
-                drop(place);
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.unwrap();
-        }
-    }
-
-    async fn count(&self, sql: &str) -> u64 {
-        let statement = Statement::from_string(self.db.get_database_backend(), sql);
-        let row = self.db.query_one_raw(statement).await.unwrap().unwrap();
-        u64::try_from(row.try_get::<i64>("", "n").unwrap()).unwrap()
-    }
-
-    async fn arrived(&self, deliveries: usize) {
-        let sql = "SELECT COUNT(*) AS n FROM delivery WHERE state = 'pending'";
-        while self.count(sql).await > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let recorded = "SELECT COUNT(*) AS n FROM delivery_attempt WHERE status = 204";
-        assert_eq!(self.count(recorded).await, deliveries as u64);
-    }
-
-    async fn stop(self, tasks: RunningTasks) {
-        tasks.stop().await;
-        self.app.stop().await;
-    }
-}
+use house::House;
+use receiver::{Hanging, Receiver};
+use tokio::time::Instant;
 
 fn per_second(count: usize, took: Duration) -> u128 {
     count as u128 * 1_000_000 / took.as_micros().max(1)
 }
 
-/// Taking and delivering together, and then delivering alone.
-async fn throughput(endpoints: usize, events: usize, url: &str) {
-    let bench = Bench::new(endpoints, url).await;
-    let tasks = RunningTasks::spawn(bench.module.tasks.clone());
-    let begun = Instant::now();
-    bench.publish(events).await;
-    let committed = begun.elapsed();
-    bench.arrived(events * endpoints).await;
-    let took = begun.elapsed();
-    println!(
-        "{endpoints} endpoint(s), taken and delivered: {} events/s, {} deliveries/s (taken alone after {committed:?})",
-        per_second(events, took),
-        per_second(events * endpoints, took),
-    );
-    bench.stop(tasks).await;
-
-    let bench = Bench::new(endpoints, url).await;
-    let begun = Instant::now();
-    bench.publish(events).await;
-    let taken = begun.elapsed();
-    let begun = Instant::now();
-    let tasks = RunningTasks::spawn(bench.module.tasks.clone());
-    bench.arrived(events * endpoints).await;
-    println!(
-        "{endpoints} endpoint(s), one after the other: {} events/s taken, then {} deliveries/s",
-        per_second(events, taken),
-        per_second(events * endpoints, begun.elapsed()),
-    );
-    bench.stop(tasks).await;
+/// Processor time of this process so far, user and system: `/proc/self/stat`, in ticks of 10 ms. Zero elsewhere than on Linux.
+fn processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field may hold spaces; what counts comes behind its bracket.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    Duration::from_millis(ticks * 10)
 }
 
-/// How late a delivery is acknowledged after its event's commit, at a steady rate.
+struct Measured {
+    since: Instant,
+    processor: Duration,
+}
+
+impl Measured {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            processor: processor(),
+        }
+    }
+
+    /// Per second, and microseconds of processor time for each.
+    fn end(&self, count: usize) -> (u128, u128) {
+        let used = processor().saturating_sub(self.processor);
+        let each = used.as_micros() / count.max(1) as u128;
+        (per_second(count, self.since.elapsed()), each)
+    }
+}
+
+/// From the outbox to the recorded 204, all at once; and then the two halves after each other.
+async fn throughput(endpoints: usize, events: usize, url: &str) {
+    let house = House::new().await;
+    let tenant = house.tenant(endpoints, url).await;
+    let facts = |house: &House| (0..events).map(|_| house.fact(tenant)).collect();
+    house.commit(facts(&house)).await;
+    let measured = Measured::begin();
+    let tasks = vec![house.carry(), house.deliver()];
+    house.arrived(events * endpoints).await;
+    let (deliveries, each) = measured.end(events * endpoints);
+    let rate = deliveries / endpoints as u128;
+    println!(
+        "| {endpoints} endpoint(s), committed to acknowledged | {rate} events/s | {deliveries} deliveries/s | {each} us |"
+    );
+    house.stop(tasks).await;
+
+    let house = House::new().await;
+    let tenant = house.tenant(endpoints, url).await;
+    let facts = (0..events).map(|_| house.fact(tenant)).collect();
+    house.commit(facts).await;
+    let measured = Measured::begin();
+    let mut tasks = vec![house.carry()];
+    house.taken(events).await;
+    let (rate, each) = measured.end(events);
+    println!("| {endpoints} endpoint(s), taking alone | {rate} events/s | | {each} us |");
+    let measured = Measured::begin();
+    tasks.push(house.deliver());
+    house.arrived(events * endpoints).await;
+    let (deliveries, each) = measured.end(events * endpoints);
+    println!(
+        "| {endpoints} endpoint(s), delivering alone | | {deliveries} deliveries/s | {each} us |"
+    );
+    house.stop(tasks).await;
+}
+
+fn quantiles(mut lags: Vec<i64>) -> String {
+    lags.sort_unstable();
+    let quantile = |per_mille: usize| lags[(lags.len() - 1) * per_mille / 1_000];
+    format!(
+        "p50 {} ms, p95 {} ms, p99 {} ms, most {} ms",
+        quantile(500),
+        quantile(950),
+        quantile(990),
+        quantile(1_000)
+    )
+}
+
+/// How late a delivery is acknowledged after its event's commit, at a steady rate; each event is a transaction of its own.
 async fn lag(rate: u32, seconds: u32, url: &str) {
-    let bench = Bench::new(1, url).await;
-    let tasks = RunningTasks::spawn(bench.module.tasks.clone());
+    let house = std::sync::Arc::new(House::new().await);
+    let tenant = house.tenant(1, url).await;
+    let tasks = vec![house.carry(), house.deliver()];
     let step = Duration::from_secs(1) / rate;
     let begun = Instant::now();
-    let mut publications = tokio::task::JoinSet::new();
+    let mut commits = tokio::task::JoinSet::new();
     for turn in 0..rate * seconds {
         tokio::time::sleep_until(begun + step * turn).await;
-        let (bus, fact, clock) = (
-            bench.platform.bus.clone(),
-            bench.fact(),
-            bench.platform.clock().clone(),
-        );
-        publications.spawn(async move {
-            bus.publish(&fact, 1).await.unwrap();
-            (fact.id.uuid(), clock.now().unix_millis())
+        let house = std::sync::Arc::clone(&house);
+        commits.spawn(async move {
+            let fact = house.fact(tenant);
+            let event = fact.id.uuid();
+            house.commit(vec![fact]).await;
+            (event, house.platform.clock().now().unix_millis())
         });
     }
     let mut committed = HashMap::new();
-    while let Some(done) = publications.join_next().await {
+    while let Some(done) = commits.join_next().await {
         let (event, at) = done.unwrap();
         committed.insert(event, at);
     }
-    bench.arrived(committed.len()).await;
-    let statement = Statement::from_string(
-        bench.db.get_database_backend(),
-        "SELECT d.event, a.at, a.duration_ms FROM delivery_attempt a JOIN delivery d ON d.id = a.delivery",
-    );
-    let mut lags: Vec<i64> = Vec::new();
-    for row in bench.db.query_all_raw(statement).await.unwrap() {
-        let event: uuid::Uuid = row.try_get("", "event").unwrap();
-        let at: chrono::DateTime<chrono::Utc> = row.try_get("", "at").unwrap();
-        let took: i64 = row.try_get("", "duration_ms").unwrap();
-        lags.push(at.timestamp_millis() + took - committed[&event]);
-    }
-    lags.sort_unstable();
-    let quantile = |per_mille: usize| lags[(lags.len() - 1) * per_mille / 1_000];
+    house.arrived(committed.len()).await;
+    let acknowledged = house.acknowledged().await;
+    let lags = committed
+        .iter()
+        .map(|(event, at)| acknowledged[event] - at)
+        .collect();
     println!(
-        "lag at {rate} events/s over {seconds} s: p50 {} ms, p99 {} ms, most {} ms",
-        quantile(500),
-        quantile(990),
-        quantile(1_000)
+        "| lag at {rate} events/s over {seconds} s | {} | | |",
+        quantiles(lags)
     );
-    bench.stop(tasks).await;
+    let house = std::sync::Arc::into_inner(house).unwrap();
+    house.stop(tasks).await;
+}
+
+/// F067: one tenant's endpoint takes every connection and never answers, with very many events waiting for it; ten other
+/// tenants go on as if nothing were.
+async fn hang(waiting: usize, url: &str) {
+    const OTHERS: usize = 10;
+    const TURNS: usize = 60;
+    let house = House::new().await;
+    let hanging = Hanging::start();
+    let hung = house.tenant(1, &hanging.url).await;
+    let mut others = Vec::new();
+    for _ in 0..OTHERS {
+        others.push(house.tenant(1, url).await);
+    }
+    let tasks = vec![house.carry(), house.deliver()];
+    let mut left = waiting;
+    let mut committed = HashMap::new();
+    let begun = Instant::now();
+    for turn in 0..TURNS {
+        tokio::time::sleep_until(begun + Duration::from_millis(500) * turn as u32).await;
+        // The flood comes in thirds of a minute, and the others' events in the midst of it.
+        let part = left.div_ceil(TURNS / 3).min(left);
+        left -= part;
+        let facts: Vec<_> = others.iter().map(|one| house.fact(*one)).collect();
+        let flood = (0..part).map(|_| house.fact(hung)).collect();
+        let events: Vec<_> = facts.iter().map(|fact| fact.id.uuid()).collect();
+        house.commit(flood).await;
+        house.commit(facts).await;
+        let now = house.platform.clock().now().unix_millis();
+        committed.extend(events.into_iter().map(|event| (event, now)));
+    }
+    house
+        .commit((0..left).map(|_| house.fact(hung)).collect())
+        .await;
+    house.taken(waiting + committed.len()).await;
+    let pending = "SELECT COUNT(*) AS n FROM delivery WHERE state = 'pending'";
+    while house.count(pending).await > waiting as u64 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let acknowledged = house.acknowledged().await;
+    let lags = committed
+        .iter()
+        .map(|(event, at)| acknowledged[event] - at)
+        .collect();
+    println!(
+        "| {OTHERS} others while {waiting} wait for one that hangs | {} | {} connections at once to the one that hangs | |",
+        quantiles(lags),
+        hanging.most()
+    );
+    house.stop(tasks).await;
+}
+
+fn number(name: &str, otherwise: usize) -> usize {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
 fn main() {
-    let events = std::env::var("WARIKAN_BENCH_EVENTS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_000);
+    let events = number("WARIKAN_BENCH_EVENTS", 20_000);
+    let waiting = number("WARIKAN_BENCH_HUNG", 100_000);
+    let only = std::env::var("WARIKAN_BENCH_ONLY").unwrap_or_default();
+    let wanted = |line: &str| only.is_empty() || only.split(',').any(|one| one == line);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let receiver = Receiver::start();
         println!("receiver: {}", receiver.name);
+        println!("| | events | deliveries | processor time each |\n|---|---|---|---|");
         receiver.ceiling();
-        throughput(1, events, &receiver.url).await;
-        throughput(10, events / 4, &receiver.url).await;
-        lag(250, 20, &receiver.url).await;
-        lag(1_000, 20, &receiver.url).await;
+        if wanted("one") {
+            throughput(1, events, &receiver.url).await;
+        }
+        if wanted("ten") {
+            throughput(10, events / 4, &receiver.url).await;
+        }
+        if wanted("lag") {
+            lag(250, 20, &receiver.url).await;
+            lag(1_000, 20, &receiver.url).await;
+        }
+        if wanted("hang") {
+            hang(waiting, &receiver.url).await;
+        }
         receiver.ceiling();
     });
 }

@@ -55,9 +55,23 @@ impl Handler for Feed {
         self.take(std::slice::from_ref(envelope), txn).await
     }
 
+    async fn apply_all(
+        &self,
+        envelopes: &[Envelope],
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        self.take(envelopes, txn).await
+    }
+
     async fn committed(&self, _envelope: &Envelope) {
         self.0.0.grown.notify_waiters();
         self.0.0.due.notify_one();
+    }
+
+    async fn committed_all(&self, envelopes: &[Envelope]) {
+        if let Some(last) = envelopes.last() {
+            self.committed(last).await;
+        }
     }
 }
 

@@ -4,6 +4,10 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// A receiver that answers 204 to everything.
@@ -52,7 +56,7 @@ impl Receiver {
     /// What `wrk` gets: POSTs of the size of a delivery, over 16 connections.
     pub fn ceiling(&self) {
         if !found("wrk") {
-            println!("ceiling: wrk is not installed");
+            println!("| ceiling of the receiver: wrk is not installed | | | |");
             return;
         }
         let script = tempfile::NamedTempFile::new().unwrap();
@@ -67,7 +71,44 @@ impl Receiver {
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let rate = text.lines().find(|line| line.starts_with("Requests/sec"));
-        println!("ceiling by wrk: {}", rate.unwrap_or("no answer"));
+        let rate = rate.and_then(|line| line.split(':').nth(1)).map(str::trim);
+        println!(
+            "| ceiling of the receiver (wrk, 16 connections) | | {} requests/s | |",
+            rate.unwrap_or("no answer")
+        );
+    }
+}
+
+/// One that takes every connection and never answers.
+pub struct Hanging {
+    pub url: String,
+    most: Arc<AtomicUsize>,
+}
+
+impl Hanging {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let most = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&most);
+        std::thread::spawn(move || {
+            let open = Arc::new(AtomicUsize::new(0));
+            for stream in listener.incoming() {
+                seen.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let open = Arc::clone(&open);
+                std::thread::spawn(move || {
+                    // Ends when the sender gives up.
+                    let _ = std::io::copy(&mut stream.unwrap(), &mut std::io::sink());
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { url, most }
+    }
+
+    /// The most connections that were open at once.
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
     }
 }
 
