@@ -31,25 +31,27 @@ fn authenticate(headers: &HeaderMap, platform: &Platform) -> Authentication {
     };
     // Two credentials in one request: whoever reads only one of them decides differently from the other.
     if values.next().is_some() {
-        return Authentication::Refused("Send one Authorization header.");
+        return Authentication::Refused("Send one Authorization header.".into());
     }
     let Ok(value) = value.to_str() else {
-        return Authentication::Refused("The Authorization header is not text.");
+        return Authentication::Refused("The Authorization header is not text.".into());
     };
     let Some((scheme, token)) = value.split_once(' ') else {
-        return Authentication::Refused("Send `Authorization: Bearer <token>`.");
+        return Authentication::Refused("Send `Authorization: Bearer <token>`.".into());
     };
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Authentication::Refused("Send `Authorization: Bearer <token>`.");
+        return Authentication::Refused("Send `Authorization: Bearer <token>`.".into());
     }
     let well_formed = token
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b));
     if !well_formed {
-        return Authentication::Refused("The access token has characters that no token has.");
+        return Authentication::Refused(
+            "The access token has characters that no token has.".into(),
+        );
     }
     match AccessToken::read(token, &platform.keys, platform.clock().now()) {
         Ok(principal) => Authentication::Granted(principal),
-        Err(error) => Authentication::Refused(error.message()),
+        Err(error) => Authentication::Refused(error.message().into()),
     }
 }

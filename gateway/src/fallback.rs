@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use actix_router::ResourceDef;
-use actix_web::{HttpRequest, HttpResponse, ResponseError, http::header::ALLOW, web::Data};
+use actix_web::{App, HttpRequest, HttpResponse, ResponseError, http::header::ALLOW, web::Data};
 use utoipa::openapi::{OpenApi, PathItem};
+use utoipa_actix_web::AppExt;
 use warikan_http::{Code, Problem};
+use warikan_runtime::Module;
 
 /// The paths of the public document and their methods.
-pub(crate) struct Published(Vec<(ResourceDef, BTreeSet<&'static str>)>);
+pub(crate) struct Published(Vec<(ResourceDef, BTreeSet<String>)>);
 
 impl Published {
     pub(crate) fn new(api: &OpenApi) -> Self {
@@ -21,16 +23,28 @@ impl Published {
         )
     }
 
-    fn methods(&self, path: &str) -> BTreeSet<&'static str> {
+    pub(crate) fn of_modules(modules: &[Module]) -> Self {
+        let (_, api) = App::new()
+            .into_utoipa_app()
+            .configure(|config| {
+                for module in modules {
+                    (module.routes)(config);
+                }
+            })
+            .split_for_parts();
+        Self::new(&api)
+    }
+
+    fn methods(&self, path: &str) -> BTreeSet<String> {
         self.0
             .iter()
             .filter(|(pattern, _)| pattern.is_match(path))
-            .flat_map(|(_, methods)| methods.iter().copied())
+            .flat_map(|(_, methods)| methods.iter().cloned())
             .collect()
     }
 }
 
-fn methods(item: &PathItem) -> BTreeSet<&'static str> {
+fn methods(item: &PathItem) -> BTreeSet<String> {
     [
         ("GET", item.get.is_some()),
         ("POST", item.post.is_some()),
@@ -39,20 +53,29 @@ fn methods(item: &PathItem) -> BTreeSet<&'static str> {
         ("DELETE", item.delete.is_some()),
     ]
     .into_iter()
-    .filter_map(|(method, there)| there.then_some(method))
+    .filter(|(_, there)| *there)
+    .map(|(method, _)| method.to_owned())
     .collect()
 }
 
 pub(crate) async fn answer(request: HttpRequest, published: Data<Published>) -> HttpResponse {
     let methods = published.methods(request.path());
     if methods.is_empty() {
-        return Problem::new(
-            Code::NotFound,
-            "Nothing is served under this path; the published paths are in /openapi.json.",
-        )
-        .error_response();
+        nothing_here().error_response()
+    } else {
+        other_methods(&methods)
     }
-    let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
+}
+
+fn nothing_here() -> Problem {
+    Problem::new(
+        Code::NotFound,
+        "Nothing is served under this path; the published paths are in /openapi.json.",
+    )
+}
+
+fn other_methods(methods: &BTreeSet<String>) -> HttpResponse {
+    let allow = methods.iter().cloned().collect::<Vec<_>>().join(", ");
     let mut response =
         Problem::new(Code::MethodNotAllowed, format!("This path takes {allow}.")).error_response();
     if let Ok(value) = allow.parse() {

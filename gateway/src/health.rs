@@ -1,11 +1,33 @@
 //! Liveness and readiness.
 
 use actix_web::{HttpResponse, get, web::Data};
+use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 use warikan_runtime::Module;
 
-pub(crate) struct Services(pub(crate) Vec<Module>);
+/// Asks a service whether it can work.
+pub(crate) type Probe = warikan_runtime::Readiness;
+
+/// The services that are asked.
+pub(crate) struct Services(pub(crate) Vec<(&'static str, Probe)>);
+
+impl Services {
+    pub(crate) fn of(modules: &[Module]) -> Self {
+        let probes = modules
+            .iter()
+            .map(|module| (module.name, module.ready.clone()));
+        Self(probes.collect())
+    }
+
+    /// What the only service of an inner listener says.
+    pub(crate) async fn first(&self) -> Result<Option<String>, String> {
+        match self.0.first() {
+            Some((_, probe)) => probe().await,
+            None => Ok(None),
+        }
+    }
+}
 
 /// Whether the process runs.
 #[derive(Serialize, ToSchema)]
@@ -32,6 +54,8 @@ struct ServiceReadiness {
     ready: bool,
     /// What is wrong.
     why: Option<String>,
+    /// What an operator should know though it can: the age of the revocation lists, for instance.
+    note: Option<String>,
 }
 
 /// The process runs.
@@ -50,15 +74,21 @@ pub(crate) async fn ready(services: Data<Services>) -> HttpResponse {
         status: "ready",
         services: Vec::new(),
     };
-    for module in &services.0 {
-        let outcome = (module.ready)().await;
+    // All at once: one that does not answer costs its own time and not everybody's.
+    let outcomes = join_all(services.0.iter().map(|(_, probe)| probe())).await;
+    for ((service, _), outcome) in services.0.iter().zip(outcomes) {
         if outcome.is_err() {
             report.status = "not_ready";
         }
+        let (ready, note, why) = match outcome {
+            Ok(note) => (true, note, None),
+            Err(why) => (false, None, Some(why)),
+        };
         report.services.push(ServiceReadiness {
-            service: module.name,
-            ready: outcome.is_ok(),
-            why: outcome.err(),
+            service,
+            ready,
+            why,
+            note,
         });
     }
     if report.status == "ready" {

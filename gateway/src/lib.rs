@@ -1,14 +1,17 @@
 //! The edge: who calls, may they, and where does it go.
 //!
-//! In the one binary it wraps the services' routes in its own process. What it promises to them: a request id, an
-//! [`warikan_http::Authentication`] that was checked and not merely claimed, and that nothing reaches them that is not
-//! in the public document. Everything it refuses is a problem document.
+//! In the one binary it wraps the services' routes in its own process; in the split shape it is a process of its own that passes
+//! requests on ([`proxy`](Gateway::proxy)), and each service stands behind an [`InnerService`]. What it promises to
+//! them in both: a request id, an [`warikan_http::Authentication`] that was checked and not merely claimed, and that nothing
+//! reaches them that is not in the public document. Everything it refuses is a problem document.
 
 mod authenticate;
 mod docs;
 mod document;
 mod fallback;
 mod health;
+mod inner;
+mod proxy;
 
 use std::{io, net::TcpListener, time::Duration};
 
@@ -23,6 +26,8 @@ use utoipa_actix_web::AppExt;
 use warikan_runtime::{Module, Platform};
 
 pub use document::PUBLIC_WITHOUT_TOKEN;
+pub use inner::{InnerRoutes, InnerService};
+pub use proxy::{ProxySettings, Remote};
 
 /// How long a client may take to send a request's head before the connection is closed (slow clients hold nothing).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,19 +38,44 @@ const GRACE_SECONDS: u64 = 30;
 #[derive(Clone)]
 pub struct Gateway {
     platform: Platform,
-    modules: Vec<Module>,
+    behind: Behind,
     workers: usize,
 }
 
+/// Where the services are.
+#[derive(Clone)]
+enum Behind {
+    Here(Vec<Module>),
+    Elsewhere(Vec<Remote>, Data<proxy::Proxy>),
+}
+
 impl Gateway {
-    /// An edge in front of these services.
+    /// An edge in front of services in this process.
     #[must_use]
     pub const fn new(platform: Platform, modules: Vec<Module>, workers: usize) -> Self {
         Self {
             platform,
-            modules,
+            behind: Behind::Here(modules),
             workers,
         }
+    }
+
+    /// An edge in front of services in other processes.
+    ///
+    /// # Errors
+    /// No HTTP client can be made on this machine.
+    pub fn proxy(
+        platform: Platform,
+        remotes: Vec<Remote>,
+        settings: ProxySettings,
+        workers: usize,
+    ) -> io::Result<Self> {
+        let proxy = proxy::Proxy::new(&platform, &remotes, settings).map_err(io::Error::other)?;
+        Ok(Self {
+            platform,
+            behind: Behind::Elsewhere(remotes, Data::new(proxy)),
+            workers,
+        })
     }
 
     /// The public document: what is served, and nothing else is.
@@ -54,7 +84,17 @@ impl Gateway {
         let (_, api) = App::new()
             .into_utoipa_app()
             .openapi(document::base())
-            .configure(|config| self.configure(config))
+            .configure(|config| {
+                match &self.behind {
+                    Behind::Here(modules) => {
+                        modules.iter().for_each(|module| (module.routes)(config));
+                    }
+                    Behind::Elsewhere(remotes, _) => {
+                        remotes.iter().for_each(|remote| (remote.routes)(config));
+                    }
+                }
+                self.own(config);
+            })
             .split_for_parts();
         document::finish(api)
     }
@@ -71,15 +111,26 @@ impl Gateway {
         let server = HttpServer::new(move || {
             let (app, _) = App::new()
                 .into_utoipa_app()
-                .configure(|config| gateway.configure(config))
+                .configure(|config| {
+                    if let Behind::Here(modules) = &gateway.behind {
+                        modules.iter().for_each(|module| (module.routes)(config));
+                    }
+                    gateway.own(config);
+                })
                 .split_for_parts();
-            app.app_data(docs.clone())
+            let app = app
+                .app_data(docs.clone())
                 .app_data(published.clone())
                 .service(docs::page)
                 .service(docs::root)
-                .service(docs::specification)
-                .default_service(actix_web::web::to(fallback::answer))
-                .wrap(from_fn(authenticate::middleware))
+                .service(docs::specification);
+            let app = match &gateway.behind {
+                Behind::Here(_) => app.default_service(actix_web::web::to(fallback::answer)),
+                Behind::Elsewhere(_, proxy) => app
+                    .app_data(proxy.clone())
+                    .default_service(actix_web::web::to(proxy::forward)),
+            };
+            app.wrap(from_fn(authenticate::middleware))
                 .wrap(from_fn(warikan_http::request_id_middleware))
                 .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
                 .app_data(Data::new(gateway.platform.clone()))
@@ -96,12 +147,14 @@ impl Gateway {
         Ok(server)
     }
 
-    fn configure(&self, config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
-        for module in &self.modules {
-            (module.routes)(config);
-        }
+    /// What the edge answers itself.
+    fn own(&self, config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+        let services = match &self.behind {
+            Behind::Here(modules) => health::Services::of(modules),
+            Behind::Elsewhere(_, proxy) => health::Services(proxy.probes()),
+        };
         config
-            .app_data(Data::new(health::Services(self.modules.clone())))
+            .app_data(Data::new(services))
             .service(health::live)
             .service(health::ready);
     }

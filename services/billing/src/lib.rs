@@ -42,6 +42,7 @@ use std::sync::Arc;
 
 use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
+use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::Relay;
 use warikan_runtime::{Module, OpenError, Platform, relay_task};
 
@@ -64,6 +65,20 @@ struct Inner {
     db: DatabaseConnection,
     relay: Relay,
     platform: Platform,
+}
+
+/// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(api::tenant::read_usage)
+        .service(api::tenant::list_invoices)
+        .service(api::tenant::read_invoice)
+        .service(api::tenant::list_line_records)
+        .service(api::operator::close_month)
+        .service(api::shared_costs::enter)
+        .service(api::shared_costs::list)
+        .service(api::shared_costs::remove)
+        .service(api::operator::read_month);
 }
 
 impl Billing {
@@ -94,23 +109,19 @@ impl Billing {
         Module {
             name: "billing",
             routes: Arc::new(move |config| {
-                config
-                    .app_data(handle.clone())
-                    .service(api::tenant::read_usage)
-                    .service(api::tenant::list_invoices)
-                    .service(api::tenant::read_invoice)
-                    .service(api::tenant::list_line_records)
-                    .service(api::operator::close_month)
-                    .service(api::shared_costs::enter)
-                    .service(api::shared_costs::list)
-                    .service(api::shared_costs::remove)
-                    .service(api::operator::read_month);
+                config.app_data(handle.clone());
+                routes(config);
             }),
             consumers: consumers::all(self),
             tasks: vec![relay_task("billing.relay", self.0.relay.clone())],
             ready: Arc::new(move || {
                 let db = db.clone();
-                Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
+                Box::pin(async move {
+                    db.ping()
+                        .await
+                        .map(|()| None)
+                        .map_err(|error| error.to_string())
+                })
             }),
         }
     }

@@ -22,6 +22,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
+use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::Relay;
 use warikan_runtime::{Module, OpenError, Platform, prune_answers_task, relay_task};
 
@@ -36,6 +37,22 @@ struct Inner {
     relay: Relay,
     platform: Platform,
     bootstrap: Bootstrap,
+}
+
+/// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(api::oauth::token)
+        .service(api::oauth::metadata)
+        .service(api::oauth::jwks)
+        .service(api::tenants::apply)
+        .service(api::tenants::list)
+        .service(api::tenants::read)
+        .service(api::tenants::record)
+        .service(api::tenants::advance)
+        .service(api::credentials::create)
+        .service(api::credentials::list)
+        .service(api::credentials::revoke);
 }
 
 impl Onboarding {
@@ -71,26 +88,15 @@ impl Onboarding {
         Module {
             name: "onboarding",
             routes: Arc::new(move |config| {
-                config
-                    .app_data(Data::new(this.clone()))
-                    .service(api::oauth::token)
-                    .service(api::oauth::metadata)
-                    .service(api::oauth::jwks)
-                    .service(api::tenants::apply)
-                    .service(api::tenants::list)
-                    .service(api::tenants::read)
-                    .service(api::tenants::record)
-                    .service(api::tenants::advance)
-                    .service(api::credentials::create)
-                    .service(api::credentials::list)
-                    .service(api::credentials::revoke);
+                config.app_data(Data::new(this.clone()));
+                routes(config);
             }),
             consumers: Vec::new(),
             tasks: vec![
                 relay_task("onboarding.relay", self.0.relay.clone()),
                 prune_answers_task("onboarding.prune", &self.0.db, self.0.platform.clock()),
             ],
-            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+            ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
     }
 }

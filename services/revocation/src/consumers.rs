@@ -52,7 +52,8 @@ impl Handler for WatchOrders {
             .scope
             .ok_or_else(|| HandleError::Park("a verification of no tenant".to_owned()))?;
         // Verification has proved the path already; this keeps the environments apart even if it erred (F033).
-        let anchor = self.0.0.anchors.by_key(&order.certificate.issuer);
+        let anchors = self.0.0.anchors.current();
+        let anchor = anchors.by_key(&order.certificate.issuer);
         if anchor.map(warikan_pki::TrustAnchor::environment) != Some(scope.environment()) {
             return Err(HandleError::Park(
                 "the certificate's issuer is no anchor of the environment".to_owned(),

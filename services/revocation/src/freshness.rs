@@ -27,6 +27,25 @@ pub(crate) struct Freshness {
     pub(crate) age_seconds: Option<u64>,
 }
 
+impl Freshness {
+    /// For an operator: `sandbox: 8 lists, the oldest 3600 s old, 1 stale`.
+    fn in_words(&self) -> String {
+        let age = self.age_seconds.unwrap_or(0);
+        let mut words = format!(
+            "{}: {} lists, the oldest {age} s old",
+            self.environment.as_str(),
+            self.lists
+        );
+        if self.stale_lists > 0 {
+            words.push_str(&format!(
+                ", {} stale: their certificates get status_stale",
+                self.stale_lists
+            ));
+        }
+        words
+    }
+}
+
 impl Revocation {
     /// The freshness of an environment by its own clock. Lists of issuers whose own time is over no longer count.
     pub(crate) fn freshness(&self, environment: Environment) -> Freshness {
@@ -54,9 +73,10 @@ impl Revocation {
 
     /// Whether the issuer with this key (hexadecimal) is pinned and its own certificate still in force.
     pub(crate) fn is_current(&self, issuer: &str) -> bool {
+        let anchors = self.0.anchors.current();
         issuer_of(issuer)
             .ok()
-            .and_then(|key| self.0.anchors.by_key(&key))
+            .and_then(|key| anchors.by_key(&key))
             .is_some_and(|anchor| {
                 self.time_of(anchor.environment()) <= anchor.certificate().not_after()
             })
@@ -64,8 +84,10 @@ impl Revocation {
 
     /// Ready once each configured source was looked at whole. The first list of many is not enough: whoever is told "ready" then
     /// would get `status_unavailable` for the others. Lists that have grown stale do not make the process unready: it goes on
-    /// answering, truthfully (`status_stale`), and taking it out of service would silence feeds, webhooks and bills as well.
-    pub(crate) fn ready(&self) -> Result<(), String> {
+    /// answering, truthfully (`status_stale`), and taking it out of service would silence feeds, webhooks and bills as well. The
+    /// age is in the note.
+    pub(crate) fn ready(&self) -> Result<Option<String>, String> {
+        let mut note = Vec::new();
         for source in &self.0.sources {
             let fresh = self.freshness(source.environment);
             let environment = source.environment.as_str();
@@ -77,7 +99,8 @@ impl Revocation {
                     "the revocation lists of {environment} are being fetched for the first time"
                 ));
             }
+            note.push(fresh.in_words());
         }
-        Ok(())
+        Ok((!note.is_empty()).then(|| note.join("; ")))
     }
 }

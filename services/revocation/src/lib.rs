@@ -35,6 +35,7 @@ mod migrations;
 mod problem;
 mod read_list;
 mod recheck;
+mod replicate;
 mod source;
 mod start_watch;
 mod status;
@@ -54,12 +55,14 @@ use tokio::sync::{Mutex, Notify};
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::api::CertificateStatus;
 use warikan_messaging::Relay;
-use warikan_pki::AnchorSet;
+use warikan_pki::PinnedAnchors;
 use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
 
+pub use api::routes;
 pub use config::{Config, Source};
 pub use error::Error;
 pub use recheck::RecheckReport;
+pub use replicate::{FollowError, StatusReplica, inner_routes};
 pub use sync_crls::SyncError;
 
 /// The service's name, and that of its database.
@@ -73,11 +76,13 @@ struct Inner {
     platform: Platform,
     db: DatabaseConnection,
     relay: Relay,
-    anchors: Arc<AnchorSet>,
+    anchors: PinnedAnchors,
     config: Config,
     client: source::SourceClient,
     sources: Vec<sync_crls::SourceState>,
     status: Arc<status::StatusStore>,
+    /// Names this process to those who follow its status versions.
+    epoch: String,
     /// One join of watches at a time: a second one would find the same watches and wait for the same rows.
     flagging: Mutex<()>,
 }
@@ -102,7 +107,7 @@ impl Revocation {
     pub async fn open(
         config: Config,
         on: &Platform,
-        anchors: Arc<AnchorSet>,
+        anchors: impl Into<PinnedAnchors>,
     ) -> Result<Self, OpenError> {
         let sources = sync_crls::sources(&config).map_err(refused)?;
         let client = source::SourceClient::new(&config).map_err(refused)?;
@@ -119,11 +124,15 @@ impl Revocation {
             relay: on.relay(&db),
             platform: on.clone(),
             db,
-            anchors,
+            anchors: anchors.into(),
             config,
             client,
             sources,
             status: Arc::new(status),
+            epoch: on
+                .entropy
+                .id::<warikan_types::Request>(on.clock().now())
+                .to_string(),
             flagging: Mutex::new(()),
         })))
     }
@@ -142,7 +151,7 @@ impl Revocation {
             name: NAME,
             routes: Arc::new(move |config: &mut ServiceConfig<'_>| {
                 config.app_data(Data::new(routes.clone()));
-                api::configure(config);
+                api::routes(config);
             }),
             consumers: consumers::all(self),
             tasks: self.tasks(),

@@ -86,7 +86,7 @@ impl Revocation {
         if !is_der(der) {
             return Err(CertificateRefused::NotDer);
         }
-        let examined: Examined = examine(der, &self.0.anchors);
+        let examined: Examined = examine(der, &self.0.anchors.current());
         let certificate = examined
             .certificate()
             .ok_or(CertificateRefused::Malformed)?;

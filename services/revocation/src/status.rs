@@ -6,11 +6,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use async_trait::async_trait;
 use roaring::RoaringTreemap;
+use tokio::sync::Notify;
 use warikan_contracts::{
     api::{CertificateStatus, KnownState, StatusAnswer, StatusUnavailable},
     facts::Channel,
@@ -74,6 +75,17 @@ impl ListStatus {
         }
     }
 
+    /// What it consists of, for another process: revoked serials, their details in that order, serials beyond 64 bits.
+    pub(crate) const fn parts(
+        &self,
+    ) -> (
+        &RoaringTreemap,
+        &[Revocation],
+        &BTreeMap<Serial, Revocation>,
+    ) {
+        (&self.revoked, self.details.as_slice(), &self.large)
+    }
+
     /// What the list (or one before it) says about a serial; `None`: nothing, so it is good.
     pub(crate) fn find(&self, serial: &Serial) -> Option<Revocation> {
         let Some(number) = serial.as_u64() else {
@@ -105,25 +117,78 @@ impl ListStatus {
     }
 }
 
-/// All versions in force.
+/// All versions in force, and the order in which they came.
 #[derive(Default)]
-pub(crate) struct StatusStore(RwLock<HashMap<ListKey, Arc<ListStatus>>>);
+pub(crate) struct StatusStore {
+    lists: RwLock<Versions>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Versions {
+    /// Counts the changes.
+    changes: u64,
+    /// Each with the number of the change that brought it.
+    in_force: HashMap<ListKey, (u64, Arc<ListStatus>)>,
+}
 
 impl StatusStore {
     /// Puts a version in force.
     pub(crate) fn swap_in(&self, key: ListKey, version: ListStatus) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, Arc::new(version));
+        {
+            let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+            lists.changes += 1;
+            let change = lists.changes;
+            lists.in_force.insert(key, (change, Arc::new(version)));
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Versions> {
+        self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Resolves when there was a change after this one.
+    pub(crate) async fn changed_after(&self, change: u64) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Counts from here on, so that a change between the look and the wait is not slept through.
+            changed.as_mut().enable();
+            if self.read().changes > change {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The number of the last change, and the lists that changed after this one.
+    pub(crate) fn since(&self, change: u64) -> (u64, Vec<(ListKey, Arc<ListStatus>)>) {
+        let lists = self.read();
+        let newer = lists
+            .in_force
+            .iter()
+            .filter(|(_, (number, _))| *number > change)
+            .map(|(key, (_, version))| (*key, Arc::clone(version)))
+            .collect();
+        (lists.changes, newer)
+    }
+
+    /// Puts a version in force unless a later one is: what several processes tell may come in any order.
+    pub(crate) fn swap_in_later(&self, key: ListKey, version: ListStatus) {
+        let later = self
+            .get(&key)
+            .is_none_or(|known| known.this_update <= version.this_update);
+        if later {
+            self.swap_in(key, version);
+        }
     }
 
     fn get(&self, key: &ListKey) -> Option<Arc<ListStatus>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.read()
+            .in_force
             .get(key)
-            .cloned()
+            .map(|(_, version)| Arc::clone(version))
     }
 
     /// Which version of a list is in force.
@@ -133,12 +198,11 @@ impl StatusStore {
 
     /// The versions of one environment.
     pub(crate) fn of(&self, environment: Environment) -> Vec<(ListKey, Arc<ListStatus>)> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.read()
+            .in_force
             .iter()
             .filter(|(key, _)| key.environment == environment)
-            .map(|(key, version)| (*key, Arc::clone(version)))
+            .map(|(key, (_, version))| (*key, Arc::clone(version)))
             .collect()
     }
 

@@ -5,10 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use futures_util::{StreamExt, stream};
@@ -278,7 +275,7 @@ impl Revocation {
     /// Fetches and verifies a list. Verifying millions of entries is work for a thread that may block.
     async fn obtain(&self, environment: Environment, url: &Url) -> Result<ReadList, ListProblem> {
         let octets = self.0.client.list(url).await?;
-        let anchors = Arc::clone(&self.0.anchors);
+        let anchors = self.0.anchors.current();
         let at = self.time_of(environment);
         tokio::task::spawn_blocking(move || read_list(&octets, &anchors, environment, at))
             .await

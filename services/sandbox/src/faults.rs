@@ -45,6 +45,7 @@ impl Sandbox {
         let now = clock.advance(by)?;
         let micros = u64::try_from(clock.offset().as_micros()).unwrap_or(u64::MAX);
         store::put_setting(&self.inner.db, CLOCK_OFFSET, &micros).await?;
+        self.inner.moved.notify_waiters();
         drop(guard);
         Ok(now)
     }

@@ -20,6 +20,7 @@ mod config;
 mod entity;
 mod error;
 mod faults;
+mod inner;
 mod life;
 mod migrations;
 mod named;
@@ -34,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Mutex, Notify};
 use warikan_messaging::Relay;
@@ -41,7 +43,9 @@ use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, rel
 use warikan_simulator::{Genesis, Root, Simulator};
 use warikan_types::Timestamp;
 
+pub use api::routes;
 pub use config::{Config, Played};
+pub use inner::{World, inner_routes};
 
 use crate::{
     error::Error,
@@ -73,6 +77,8 @@ struct Inner {
     served: RwLock<Arc<Served>>,
     roots: Vec<Root>,
     publish_signal: Arc<Notify>,
+    /// The clock was moved: whoever follows it in another process is told.
+    moved: Notify,
 }
 
 impl Sandbox {
@@ -111,6 +117,7 @@ impl Sandbox {
             served: RwLock::new(Arc::new(served)),
             roots: Vec::new(),
             publish_signal: Arc::new(Notify::new()),
+            moved: Notify::new(),
             db,
         };
         if store::records(&inner.db, on.keys.sealer()).await?.is_none() {
@@ -191,7 +198,10 @@ impl Sandbox {
         let ready = self.clone();
         Module {
             name: NAME,
-            routes: Arc::new(move |config| api::configure(config, &routes)),
+            routes: Arc::new(move |config| {
+                config.app_data(Data::new(routes.clone()));
+                api::routes(config);
+            }),
             consumers: Vec::new(),
             tasks: vec![
                 relay_task("sandbox.relay", self.inner.relay.clone()),
@@ -202,7 +212,7 @@ impl Sandbox {
                 let ready = ready.clone();
                 Box::pin(async move {
                     ready
-                        .read(|_| Ok(()))
+                        .read(|_| Ok(None))
                         .await
                         .map_err(|error| error.to_string())
                 })

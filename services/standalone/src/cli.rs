@@ -7,10 +7,14 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use warikan_runtime::{init_telemetry, load_config};
+use warikan_runtime::{Keys, init_telemetry, load_config};
 use warikan_types::{Clock, Entropy};
 
-use crate::{compose, config::Config, demo, doctor, document, listen, pki_command, serve};
+use crate::{
+    compose::{self, Role},
+    config::Config,
+    demo, doctor, document, listen, pki_command, serve, topology,
+};
 
 /// What is logged unless `WARIKAN_LOG` says otherwise: our own words, without the libraries' at every start and the list by list
 /// progress of a sync.
@@ -18,7 +22,8 @@ const LOG_FILTER: &str =
     "info,sea_orm_migration=warn,actix_server=warn,warikan_revocation::accept_list=warn";
 
 /// Variables of this program that are no settings of the server.
-const NO_SETTINGS: [&str; 7] = [
+const NO_SETTINGS: [&str; 8] = [
+    "WARIKAN_ROLE",
     "WARIKAN_LOG",
     "WARIKAN_CONFIG_FILE",
     "WARIKAN_SUITES",
@@ -38,8 +43,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve everything: one process, SQLite, nothing else needed.
-    Serve(Options),
+    /// Serve everything: one process, SQLite, nothing else needed. Or, with a role, one part of it.
+    Serve {
+        /// What this process is.
+        #[arg(long, env = "WARIKAN_ROLE", default_value = "all")]
+        role: Role,
+        /// Its settings.
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Print which service is where, and which paths it serves.
+    Topology(Options),
+    /// Print a new key file, for processes that are to share it.
+    Keys,
     /// Walk through the whole mission on free ports in a temporary directory, and show each step.
     Demo,
     /// Bring the databases' schemas up to date and stop.
@@ -76,7 +92,7 @@ impl Options {
             config.data_dir = data_dir;
         }
         if let Some(listen) = self.listen {
-            config.listen = listen;
+            config.listen = Some(listen);
         }
         Ok(config)
     }
@@ -117,10 +133,10 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<bool> {
     let mut out = stdout();
     match command {
-        Command::Serve(options) => {
+        Command::Serve { role, options } => {
             let config = options.load()?;
             init_telemetry(LOG_FILTER, config.json_logs);
-            serve::run(&config, &mut out).await?;
+            serve::run(&config, role, &mut out).await?;
         }
         Command::Migrate(options) => {
             let config = options.load()?;
@@ -135,6 +151,8 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let config = options.load()?;
             return Ok(doctor::run(&config, &mut out).await?);
         }
+        Command::Topology(options) => topology::print(&options.load()?, &mut out)?,
+        Command::Keys => writeln!(out, "{}", Keys::generate(&Entropy::system()))?,
         Command::Demo => {
             init_telemetry("error", false);
             return demo::run(&mut out).await;

@@ -1,32 +1,36 @@
 //! The only composition root: which services a process holds, and what each is given.
+//!
+//! The shapes differ in arguments alone. In the one binary services are opened over one platform and ask each other in memory; as a
+//! process of its own a service is opened by the same call, and what it would have asked in memory it follows over HTTP.
 
-use std::{
-    fs::File,
-    io,
-    net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod follow;
+mod locks;
+mod role;
+mod running;
 
-use actix_web::dev::ServerHandle;
-use tokio::task::JoinHandle;
+use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
 use warikan_billing::Billing;
-use warikan_gateway::Gateway;
+use warikan_contracts::api::CertificateStatus;
+use warikan_gateway::{Gateway, InnerRoutes, InnerService, ProxySettings};
 use warikan_messaging::Bus;
 use warikan_onboarding::{Bootstrap, Onboarding};
-use warikan_revocation::{Revocation, Source};
-use warikan_runtime::{
-    Clocks, Databases, KeyError, Keys, Module, OpenError, Platform, RunningTasks,
-};
+use warikan_pki::PinnedAnchors;
+use warikan_revocation::{Revocation, Source, StatusReplica};
+use warikan_runtime::{Clocks, Databases, KeyError, Keys, Module, OpenError, Peer, Platform};
 use warikan_sandbox::Sandbox;
 use warikan_types::{Clock, Entropy, Environment};
 use warikan_verification::Verification;
 use warikan_webhooks::Webhooks;
 
+use self::follow::Follower;
 use crate::{
     anchors::{self, LoadError},
     config::Config,
 };
+
+pub use role::{Role, remotes};
+pub use running::Running;
 
 /// The house cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +46,9 @@ pub enum ComposeError {
     /// Another process uses the same data directory.
     #[error("{} is in use by another warikan process; two on one directory would tear its databases", .0.display())]
     InUse(PathBuf),
+    /// The configuration has no such service.
+    #[error("sandbox.enabled is false: this installation has no sandbox to serve")]
+    NoSandbox,
     /// The key file.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -51,6 +58,9 @@ pub enum ComposeError {
     /// The trust anchors.
     #[error(transparent)]
     Anchors(#[from] LoadError),
+    /// No HTTP client can be made on this machine.
+    #[error("no HTTP client can be made: {0}")]
+    Client(#[from] reqwest::Error),
 }
 
 /// Wraps an IO error with what was tried.
@@ -59,16 +69,28 @@ pub fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> ComposeError
     move |source| ComposeError::Io { what, source }
 }
 
-/// Every service, opened, not yet serving.
+/// A process's services, opened, not yet serving.
 pub struct House {
     /// What the services were opened over.
     pub platform: Platform,
     /// The services.
     pub modules: Vec<Module>,
-    /// Where the operator's first credential is.
-    pub bootstrap: Bootstrap,
+    /// Where the operator's first credential is, if onboarding is among them.
+    pub bootstrap: Option<Bootstrap>,
+    front: Front,
     workers: usize,
-    _lock: File,
+    followers: Vec<Follower>,
+    _locks: Vec<File>,
+}
+
+/// Who stands at the listener.
+enum Front {
+    /// The edge, over the services here.
+    Edge,
+    /// The edge, over services elsewhere.
+    Proxy(Gateway),
+    /// The platform's own door to one service.
+    Inner(Option<InnerRoutes>),
 }
 
 /// The two clocks of `serve`: production's is the machine's, the sandbox's can be moved.
@@ -76,8 +98,25 @@ pub struct House {
 pub fn clocks() -> Clocks {
     Clocks {
         production: Clock::system(),
-        sandbox: Clock::adjustable(std::time::Duration::ZERO),
+        sandbox: Clock::adjustable(Duration::ZERO),
     }
+}
+
+fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
+    let directory = &config.data_dir;
+    locks::make_private(directory)?;
+    let entropy = Entropy::system();
+    let keys = match &config.keys_file {
+        Some(file) => Keys::load(file, &entropy)?,
+        None => Keys::load_or_create(&directory.join("keys.json"), &entropy)?,
+    };
+    Ok(Platform {
+        clocks,
+        keys,
+        entropy,
+        bus: Bus::in_process(),
+        databases: Databases::SqliteDirectory(directory.clone()),
+    })
 }
 
 /// Opens (and migrates) every service. `own_address` is where the process will listen: the sandbox's lists are fetched
@@ -90,47 +129,26 @@ pub async fn open(
     clocks: Clocks,
     own_address: SocketAddr,
 ) -> Result<House, ComposeError> {
-    let directory = &config.data_dir;
-    make_private(directory).map_err(failed(format!(
-        "cannot make the data directory {}",
-        directory.display()
-    )))?;
-    let lock = lock(directory)?;
-    let entropy = Entropy::system();
-    let platform = Platform {
-        clocks,
-        keys: Keys::load_or_create(&directory.join("keys.json"), &entropy)?,
-        entropy,
-        bus: Bus::in_process(),
-        databases: Databases::SqliteDirectory(directory.clone()),
-    };
-
+    let platform = platform(config, clocks)?;
+    let locks = locks::lock(&config.data_dir, &Role::SERVICES.map(Role::name))?;
     let mut modules = Vec::new();
     let mut sandbox_roots = Vec::new();
     let mut revocation_config = config.revocation.clone();
     if config.sandbox.enabled {
         let sandbox = Sandbox::open(warikan_sandbox::Config::default(), &platform).await?;
         sandbox_roots.extend(sandbox.roots().iter().map(|root| root.der.clone()));
-        revocation_config.sources.push(Source {
-            environment: Environment::Sandbox,
-            index_url: format!("http://{own_address}/jlis/crl/index.json"),
-        });
+        revocation_config
+            .sources
+            .push(sandbox_source(&format!("http://{own_address}")));
         modules.push(sandbox.module());
     }
-    let anchors = Arc::new(anchors::load(
-        config.production.anchors.as_deref(),
-        sandbox_roots,
-    )?);
-    let onboarding =
-        Onboarding::open(directory.join("operator-credential.json"), &platform).await?;
-    let revocation = Revocation::open(revocation_config, &platform, Arc::clone(&anchors)).await?;
-    let verification = Verification::open(
-        config.verification.clone(),
-        &platform,
-        anchors,
-        revocation.status(),
-    )
-    .await?;
+    let anchors: PinnedAnchors =
+        anchors::load(config.production.anchors.as_deref(), sandbox_roots)?.into();
+    let onboarding = open_onboarding(config, &platform).await?;
+    let revocation = Revocation::open(revocation_config, &platform, anchors.clone()).await?;
+    let status = revocation.status();
+    let verification =
+        Verification::open(config.verification.clone(), &platform, anchors, status).await?;
     let webhooks = Webhooks::open(config.webhooks.clone(), &platform).await?;
     let billing = Billing::open(config.billing.clone(), &platform).await?;
     modules.extend([
@@ -143,89 +161,168 @@ pub async fn open(
     Ok(House {
         platform,
         modules,
-        bootstrap: onboarding.bootstrap().clone(),
+        bootstrap: Some(onboarding.bootstrap().clone()),
+        front: Front::Edge,
         workers: config.workers,
-        _lock: lock,
+        followers: Vec::new(),
+        _locks: locks,
     })
 }
 
-/// A new data directory is its owner's alone; one that exists keeps the mode its operator gave it.
-fn make_private(directory: &Path) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(directory)
+async fn open_onboarding(config: &Config, platform: &Platform) -> Result<Onboarding, OpenError> {
+    Onboarding::open(config.data_dir.join("operator-credential.json"), platform).await
 }
 
-/// Held as long as the process lives; the system releases it however the process ends.
-fn lock(directory: &Path) -> Result<File, ComposeError> {
-    let path = directory.join("lock");
-    let file = File::create(&path).map_err(failed(format!("cannot make {}", path.display())))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(ComposeError::InUse(directory.to_owned())),
-        Err(std::fs::TryLockError::Error(source)) => {
-            Err(failed(format!("cannot lock {}", path.display()))(source))
-        }
+fn sandbox_source(base: &str) -> Source {
+    Source {
+        environment: Environment::Sandbox,
+        index_url: format!("{base}/jlis/crl/index.json"),
     }
 }
 
-/// A house that serves.
-pub struct Running {
-    server: ServerHandle,
-    served: JoinHandle<io::Result<()>>,
-    tasks: RunningTasks,
-    _house: House,
+/// Opens what a process of this role holds. No other process needs to run for it.
+///
+/// # Errors
+/// [`ComposeError`]; nothing is left running.
+pub async fn open_role(
+    config: &Config,
+    role: Role,
+    clocks: Clocks,
+    own_address: SocketAddr,
+) -> Result<House, ComposeError> {
+    if role == Role::All {
+        return open(config, clocks, own_address).await;
+    }
+    if !role.is_wanted(config) {
+        return Err(ComposeError::NoSandbox);
+    }
+    let platform = platform(config, clocks)?;
+    let mut house = House {
+        front: Front::Inner(None),
+        modules: Vec::new(),
+        bootstrap: None,
+        workers: config.workers,
+        followers: Vec::new(),
+        _locks: Vec::new(),
+        platform,
+    };
+    if role == Role::Gateway {
+        let settings = ProxySettings {
+            timeout: Duration::from_secs(config.gateway.timeout_seconds),
+        };
+        let gateway = Gateway::proxy(
+            house.platform.clone(),
+            remotes(config),
+            settings,
+            config.workers,
+        );
+        house.front = Front::Proxy(gateway.map_err(failed("no HTTP client can be made"))?);
+        return Ok(house);
+    }
+    house._locks = locks::lock(&config.data_dir, &[role.name()])?;
+    house.open_service(config, role).await?;
+    Ok(house)
 }
 
 impl House {
+    async fn open_service(&mut self, config: &Config, role: Role) -> Result<(), ComposeError> {
+        let on = self.platform.clone();
+        let module = match role {
+            Role::All | Role::Gateway => return Ok(()),
+            Role::Onboarding => {
+                let onboarding = open_onboarding(config, &on).await?;
+                self.bootstrap = Some(onboarding.bootstrap().clone());
+                onboarding.module()
+            }
+            Role::Verification => {
+                let anchors = self.anchors(config, role)?;
+                let peer = self.peer(config, role, Role::Revocation)?;
+                let replica = StatusReplica::new(peer);
+                self.followers.push(follow::status(replica.clone()));
+                let status: Arc<dyn CertificateStatus> = Arc::new(replica.clone());
+                let opened =
+                    Verification::open(config.verification.clone(), &on, anchors, status).await?;
+                ready_once_complete(opened.module(), replica)
+            }
+            Role::Revocation => {
+                let anchors = self.anchors(config, role)?;
+                let mut own = config.revocation.clone();
+                if config.sandbox.enabled {
+                    let base = config.topology.sandbox.trim_end_matches('/');
+                    own.sources.push(sandbox_source(base));
+                }
+                let opened = Revocation::open(own, &on, anchors).await?;
+                self.front =
+                    Front::Inner(Some(Arc::new(warikan_revocation::inner_routes(&opened))));
+                opened.module()
+            }
+            Role::Webhooks => Webhooks::open(config.webhooks.clone(), &on).await?.module(),
+            Role::Billing => Billing::open(config.billing.clone(), &on).await?.module(),
+            Role::Sandbox => {
+                let opened = Sandbox::open(warikan_sandbox::Config::default(), &on).await?;
+                self.front = Front::Inner(Some(Arc::new(warikan_sandbox::inner_routes(&opened))));
+                opened.module()
+            }
+        };
+        self.modules.push(module);
+        Ok(())
+    }
+
+    fn peer(&self, config: &Config, from: Role, to: Role) -> Result<Peer, ComposeError> {
+        let address = to.address(&config.topology).unwrap_or_default();
+        let base = address.trim_end_matches('/');
+        Ok(Peer::new(from.name(), to.name(), base, &self.platform)?)
+    }
+
+    /// The operator's anchors at once, the sandbox's as soon as it tells them.
+    fn anchors(&mut self, config: &Config, role: Role) -> Result<PinnedAnchors, ComposeError> {
+        let production = config.production.anchors.clone();
+        let pinned: PinnedAnchors = anchors::load(production.as_deref(), [])?.into();
+        if config.sandbox.enabled {
+            let peer = self.peer(config, role, Role::Sandbox)?;
+            let clocks = self.platform.clocks.clone();
+            self.followers
+                .push(follow::sandbox(peer, production, pinned.clone(), clocks));
+        }
+        Ok(pinned)
+    }
+
     /// The edge over these services.
     #[must_use]
     pub fn gateway(&self) -> Gateway {
-        Gateway::new(self.platform.clone(), self.modules.clone(), self.workers)
+        match &self.front {
+            Front::Proxy(gateway) => gateway.clone(),
+            Front::Edge | Front::Inner(_) => {
+                Gateway::new(self.platform.clone(), self.modules.clone(), self.workers)
+            }
+        }
     }
 
-    /// Connects the bus, serves on the listener and starts the tasks.
-    ///
-    /// # Errors
-    /// The listener cannot be used.
-    pub fn serve(self, listener: TcpListener) -> Result<Running, ComposeError> {
-        let consumers = self
-            .modules
-            .iter()
-            .flat_map(|module| module.consumers.iter().cloned());
-        self.platform.bus.connect(consumers.collect());
-        let server = self
-            .gateway()
-            .serve(listener)
-            .map_err(failed("cannot serve"))?;
-        let handle = server.handle();
-        let served = tokio::spawn(server);
-        let tasks = self
-            .modules
-            .iter()
-            .flat_map(|module| module.tasks.iter().cloned());
-        Ok(Running {
-            server: handle,
-            served,
-            tasks: RunningTasks::spawn(tasks.collect()),
-            _house: self,
-        })
+    /// The door to the only service.
+    fn inner(&self, module: &Module, routes: Option<&InnerRoutes>) -> InnerService {
+        let mut inner = InnerService::new(self.platform.clone(), module.clone(), self.workers);
+        if let Some(routes) = routes {
+            inner = inner.with_routes(Arc::clone(routes));
+        }
+        if module.name == Role::Sandbox.name() {
+            inner = inner.with_open_prefix("/jlis/");
+        }
+        inner
     }
 }
 
-impl Running {
-    /// Finishes what is under way and stops: requests first, then tasks.
-    ///
-    /// # Errors
-    /// The server had failed.
-    pub async fn stop(self) -> io::Result<()> {
-        self.server.stop(true).await;
-        self.tasks.stop().await;
-        self.served.await.map_err(io::Error::other)?
-    }
+/// A verification that has never been told a certificate's status would answer `status_unavailable` to everyone.
+fn ready_once_complete(mut module: Module, replica: StatusReplica) -> Module {
+    let own = module.ready.clone();
+    module.ready = Arc::new(move || {
+        let (own, replica) = (own.clone(), replica.clone());
+        Box::pin(async move {
+            if replica.complete() {
+                own().await
+            } else {
+                Err("revocation has not told the status of certificates yet".to_owned())
+            }
+        })
+    });
+    module
 }

@@ -10,12 +10,20 @@ use serde::Deserialize;
 pub struct Config {
     /// Where databases, keys and the operator's first credential lie.
     pub data_dir: PathBuf,
-    /// Where to listen. Loopback by default: TLS ends in front of the process.
-    pub listen: String,
+    /// The platform's key file, where it lies elsewhere than in the data directory: a mounted secret that several processes share. It
+    /// must exist then.
+    pub keys_file: Option<PathBuf>,
+    /// Where to listen. Loopback by default: TLS ends in front of the process. A service of its own listens where `topology` says
+    /// that it is, unless this says otherwise.
+    pub listen: Option<String>,
     /// HTTP worker threads.
     pub workers: usize,
     /// Logs as JSON lines instead of text.
     pub json_logs: bool,
+    /// Where each service is, when each is a process of its own.
+    pub topology: Topology,
+    /// The edge, when the services are processes of their own.
+    pub gateway: GatewayConfig,
     /// Production's trust anchors and lists.
     pub production: Production,
     /// The sandbox.
@@ -29,6 +37,58 @@ pub struct Config {
     /// Billing.
     pub billing: warikan_billing::Config,
 }
+
+/// The split shape in one place: the service, and `http://host:port` where the gateway and the other services reach its inner
+/// listener. Which routes a service has, it says itself; `warikan topology` prints both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Topology {
+    /// Tenants, credentials, tokens.
+    pub onboarding: String,
+    /// Challenges, verifications, subjects.
+    pub verification: String,
+    /// Watches, lists, status.
+    pub revocation: String,
+    /// Feed, endpoints, deliveries.
+    pub webhooks: String,
+    /// Usage, invoices.
+    pub billing: String,
+    /// The stand-in for J-LIS.
+    pub sandbox: String,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        let at = |port: u16| format!("http://127.0.0.1:{port}");
+        Self {
+            onboarding: at(8801),
+            verification: at(8802),
+            revocation: at(8803),
+            webhooks: at(8804),
+            billing: at(8805),
+            sandbox: at(8806),
+        }
+    }
+}
+
+/// The edge as a process of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Seconds a request may take as a whole; services give up what is older. Must exceed the longest long poll, 20 seconds.
+    pub timeout_seconds: u64,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            timeout_seconds: 30,
+        }
+    }
+}
+
+/// Where the one binary and the gateway listen unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8787";
 
 /// Production's trust anchors.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -56,9 +116,12 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("warikan-data"),
-            listen: "127.0.0.1:8787".to_owned(),
+            keys_file: None,
+            listen: None,
             workers: 2,
             json_logs: false,
+            topology: Topology::default(),
+            gateway: GatewayConfig::default(),
             production: Production::default(),
             sandbox: SandboxConfig::default(),
             verification: warikan_verification::Config::default(),

@@ -4,7 +4,7 @@ use std::{io::Write, net::TcpListener, path::Path, time::Duration};
 
 use warikan_types::Clock;
 
-use crate::{anchors, config::Config};
+use crate::{anchors, compose::Role, config::Config};
 
 /// Looks at everything that `serve` will need, without changing anything. True when nothing is wrong.
 ///
@@ -111,10 +111,11 @@ impl<W: Write> Report<'_, W> {
 
     /// Either the port is free, or a server answers on it: then its readiness tells the rest.
     async fn server(&mut self, config: &Config) -> std::io::Result<()> {
-        if TcpListener::bind(&config.listen).is_ok() {
-            return self.good("port", &format!("{} is free", config.listen));
+        let listen = Role::All.listen(config);
+        if TcpListener::bind(&listen).is_ok() {
+            return self.good("port", &format!("{listen} is free"));
         }
-        let url = format!("http://{}/health/ready", config.listen);
+        let url = format!("http://{listen}/health/ready");
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(5))
@@ -134,10 +135,7 @@ impl<W: Write> Report<'_, W> {
             }
             Err(error) => self.bad(
                 "server",
-                &format!(
-                    "something holds {} but does not answer: {error}",
-                    config.listen
-                ),
+                &format!("something holds {listen} but does not answer: {error}"),
             ),
         }
     }

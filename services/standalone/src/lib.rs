@@ -10,3 +10,4 @@ pub mod document;
 pub mod listen;
 pub mod pki_command;
 pub mod serve;
+pub mod topology;

@@ -1,11 +1,12 @@
 //! `warikan serve`.
 
-use std::{io::Write, net::TcpListener, path::Path};
+use std::{io::Write, net::TcpListener};
 
 use tokio::signal::unix::{SignalKind, signal};
+use warikan_onboarding::Bootstrap;
 
 use crate::{
-    compose::{self, ComposeError, failed},
+    compose::{self, ComposeError, Role, failed},
     config::Config,
 };
 
@@ -13,17 +14,18 @@ use crate::{
 ///
 /// # Errors
 /// [`ComposeError`] where it cannot start.
-pub async fn run(config: &Config, out: &mut impl Write) -> Result<(), ComposeError> {
+pub async fn run(config: &Config, role: Role, out: &mut impl Write) -> Result<(), ComposeError> {
     // Bound before anything is opened: a port that is taken is the commonest reason not to start.
-    let listener = TcpListener::bind(&config.listen)
-        .map_err(failed(format!("cannot listen on {}", config.listen)))?;
+    let listen = role.listen(config);
+    let listener =
+        TcpListener::bind(&listen).map_err(failed(format!("cannot listen on {listen}")))?;
     let address = listener
         .local_addr()
         .map_err(failed("cannot read the port"))?;
-    let house = compose::open(config, compose::clocks(), address).await?;
+    let house = compose::open_role(config, role, compose::clocks(), address).await?;
     let bootstrap = house.bootstrap.clone();
     let running = house.serve(listener)?;
-    announce(out, address, &bootstrap.path, bootstrap.created, config)
+    announce(out, role, address, bootstrap.as_ref(), config)
         .map_err(failed("cannot write to standard output"))?;
     wait_for_signal()
         .await
@@ -34,31 +36,43 @@ pub async fn run(config: &Config, out: &mut impl Write) -> Result<(), ComposeErr
 
 fn announce(
     out: &mut impl Write,
+    role: Role,
     address: std::net::SocketAddr,
-    credential: &Path,
-    created: bool,
+    bootstrap: Option<&Bootstrap>,
     config: &Config,
 ) -> std::io::Result<()> {
-    writeln!(out, "warikan serves")?;
-    writeln!(out, "  API            http://{address}/v1")?;
-    writeln!(
-        out,
-        "  documentation  http://{address}/docs/   (OpenAPI: http://{address}/openapi.json)"
-    )?;
-    if config.sandbox.enabled {
-        writeln!(out, "  sandbox        http://{address}/sandbox/persons")?;
+    match role {
+        Role::All => writeln!(out, "warikan serves")?,
+        role => writeln!(out, "warikan serves ({role})")?,
     }
-    writeln!(out, "  readiness      http://{address}/health/ready")?;
-    writeln!(
-        out,
-        "  operator       {} ({})",
-        credential.display(),
-        if created {
+    if let Role::All | Role::Gateway = role {
+        writeln!(out, "  API            http://{address}/v1")?;
+        writeln!(
+            out,
+            "  documentation  http://{address}/docs/   (OpenAPI: http://{address}/openapi.json)"
+        )?;
+        if config.sandbox.enabled {
+            writeln!(out, "  sandbox        http://{address}/sandbox/persons")?;
+        }
+        writeln!(out, "  readiness      http://{address}/health/ready")?;
+    } else {
+        writeln!(
+            out,
+            "  inner          http://{address}   (for the platform's own processes)"
+        )?;
+    }
+    if let Some(bootstrap) = bootstrap {
+        let made = if bootstrap.created {
             "the first credential, made just now"
         } else {
             "written at the first start"
-        }
-    )?;
+        };
+        writeln!(
+            out,
+            "  operator       {} ({made})",
+            bootstrap.path.display()
+        )?;
+    }
     writeln!(out, "  data           {}", config.data_dir.display())?;
     out.flush()
 }

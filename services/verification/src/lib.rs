@@ -30,9 +30,10 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
+use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::api::CertificateStatus;
 use warikan_messaging::Relay;
-use warikan_pki::AnchorSet;
+use warikan_pki::PinnedAnchors;
 use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
 
 pub use config::Config;
@@ -49,8 +50,23 @@ struct Inner {
     db: DatabaseConnection,
     relay: Relay,
     platform: Platform,
-    anchors: Arc<AnchorSet>,
+    anchors: PinnedAnchors,
     status: Arc<dyn CertificateStatus>,
+}
+
+/// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(api::challenges::create)
+        .service(api::verifications::create)
+        .service(api::verifications::list)
+        .service(api::verifications::read)
+        .service(api::verifications::revalidate)
+        .service(api::verifications::reasons)
+        .service(api::subjects::list)
+        .service(api::subjects::read)
+        .service(api::subjects::check)
+        .service(api::subjects::erase);
 }
 
 impl Verification {
@@ -61,7 +77,7 @@ impl Verification {
     pub async fn open(
         config: Config,
         on: &Platform,
-        anchors: Arc<AnchorSet>,
+        anchors: impl Into<PinnedAnchors>,
         status: Arc<dyn CertificateStatus>,
     ) -> Result<Self, OpenError> {
         let db = on
@@ -73,7 +89,7 @@ impl Verification {
             config,
             db,
             platform: on.clone(),
-            anchors,
+            anchors: anchors.into(),
             status,
         })))
     }
@@ -85,25 +101,15 @@ impl Verification {
         Module {
             name: "verification",
             routes: Arc::new(move |config| {
-                config
-                    .app_data(Data::new(this.clone()))
-                    .service(api::challenges::create)
-                    .service(api::verifications::create)
-                    .service(api::verifications::list)
-                    .service(api::verifications::read)
-                    .service(api::verifications::revalidate)
-                    .service(api::verifications::reasons)
-                    .service(api::subjects::list)
-                    .service(api::subjects::read)
-                    .service(api::subjects::check)
-                    .service(api::subjects::erase);
+                config.app_data(Data::new(this.clone()));
+                routes(config);
             }),
             consumers: Vec::new(),
             tasks: vec![
                 relay_task("verification.relay", self.0.relay.clone()),
                 self.prune_task(),
             ],
-            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+            ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
     }
 

@@ -62,7 +62,7 @@ impl Verification {
         policy.clock_skew = Duration::from_secs(evidence.clock_skew_seconds);
         let report = validate(
             &Evidence {
-                examined: &examine(&evidence.certificate.0, &self.0.anchors),
+                examined: &examine(&evidence.certificate.0, &self.0.anchors.current()),
                 signature: &evidence.signature.0,
                 signed: &evidence.signed(),
                 status: evidence.status.as_ref(),

@@ -105,7 +105,7 @@ impl Verification {
             purpose,
             request.max_age.map(|age| age.duration()),
         );
-        let examined = examine(&submission.certificate, &inner.anchors);
+        let examined = examine(&submission.certificate, &inner.anchors.current());
         let status = if examined.environment() == Some(environment) {
             self.gather_status(environment, &examined, submission.channel)
                 .await

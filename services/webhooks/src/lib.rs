@@ -41,6 +41,7 @@ use actix_web::web::Data;
 use sea_orm::DatabaseConnection;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio::sync::Notify;
+use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::{
     Fact,
     facts::{
@@ -82,6 +83,25 @@ impl MigratorTrait for Migrator {
     }
 }
 
+/// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(api::events::list_events)
+        .service(api::events::list_event_types)
+        .service(api::endpoints::create_endpoint)
+        .service(api::endpoints::list_endpoints)
+        .service(api::endpoints::get_endpoint)
+        .service(api::endpoints::change_endpoint)
+        .service(api::endpoints::delete_endpoint)
+        .service(api::endpoints::rotate_secret)
+        .service(api::deliveries::test_endpoint)
+        .service(api::deliveries::list_deliveries)
+        .service(api::deliveries::resend_delivery)
+        .service(api::deliveries::get_delivery)
+        .service(api::deliveries::replay_events)
+        .service(api::notices::list_notices);
+}
+
 impl Webhooks {
     /// Opens the service's database, brings it up to date and prepares the way out.
     ///
@@ -115,22 +135,8 @@ impl Webhooks {
         Module {
             name: "webhooks",
             routes: Arc::new(move |config| {
-                config
-                    .app_data(state.clone())
-                    .service(api::events::list_events)
-                    .service(api::events::list_event_types)
-                    .service(api::endpoints::create_endpoint)
-                    .service(api::endpoints::list_endpoints)
-                    .service(api::endpoints::get_endpoint)
-                    .service(api::endpoints::change_endpoint)
-                    .service(api::endpoints::delete_endpoint)
-                    .service(api::endpoints::rotate_secret)
-                    .service(api::deliveries::test_endpoint)
-                    .service(api::deliveries::list_deliveries)
-                    .service(api::deliveries::resend_delivery)
-                    .service(api::deliveries::get_delivery)
-                    .service(api::deliveries::replay_events)
-                    .service(api::notices::list_notices);
+                config.app_data(state.clone());
+                routes(config);
             }),
             consumers: self.consumers(),
             tasks: vec![
@@ -165,7 +171,7 @@ impl Webhooks {
                     self.0.platform.clock(),
                 ),
             ],
-            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+            ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The edge leaves an [`Authentication`] in the request; these extractors turn it into the right to go on.
 
-use std::{future::Ready, marker::PhantomData};
+use std::{borrow::Cow, future::Ready, marker::PhantomData};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use warikan_types::{Client, ClientScope, Id, Principal, TenantScope};
@@ -15,7 +15,7 @@ pub enum Authentication {
     /// There were none.
     Missing,
     /// There were some, and they are not good; why, for the caller.
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     /// The caller is known.
     Granted(Principal),
 }
@@ -67,15 +67,27 @@ pub mod needs {
     }
 }
 
-fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
-    match request.extensions().get::<Authentication>() {
-        Some(Authentication::Granted(principal)) => Ok(principal.clone()),
-        Some(Authentication::Refused(why)) => Err(Problem::new(Code::InvalidToken, *why)),
-        Some(Authentication::Missing) | None => Err(Problem::new(
-            Code::InvalidToken,
-            "Get an access token from POST /oauth/token and send it as `Authorization: Bearer <token>`.",
-        )),
+impl Authentication {
+    /// The caller.
+    ///
+    /// # Errors
+    /// 401, saying what to do.
+    pub fn granted(&self) -> Result<&Principal, Problem> {
+        match self {
+            Self::Granted(principal) => Ok(principal),
+            Self::Refused(why) => Err(Problem::new(Code::InvalidToken, why.clone())),
+            Self::Missing => Err(Problem::new(
+                Code::InvalidToken,
+                "Get an access token from POST /oauth/token and send it as `Authorization: Bearer <token>`.",
+            )),
+        }
     }
+}
+
+fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let extensions = request.extensions();
+    let found = extensions.get::<Authentication>();
+    found.unwrap_or(&Authentication::Missing).granted().cloned()
 }
 
 fn require(principal: &Principal, scope: ClientScope) -> Result<(), Problem> {

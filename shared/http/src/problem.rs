@@ -43,6 +43,8 @@ pub enum Code {
     RateLimited,
     /// Something needed is down; the request may be repeated.
     Unavailable,
+    /// Something needed did not answer in time; the request may be repeated.
+    DeadlineExceeded,
     /// Our fault.
     Internal,
 }
@@ -67,6 +69,7 @@ impl Code {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::RateLimited => "rate_limited",
             Self::Unavailable => "unavailable",
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::Internal => "internal",
         }
     }
@@ -84,6 +87,7 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -105,6 +109,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body's media type is not taken here",
             Self::RateLimited => "Too many requests",
             Self::Unavailable => "Temporarily not possible",
+            Self::DeadlineExceeded => "It took too long",
             Self::Internal => "An error on our side",
         }
     }
@@ -112,7 +117,11 @@ impl Code {
     const fn retryable(self) -> bool {
         matches!(
             self,
-            Self::RateLimited | Self::Unavailable | Self::Internal | Self::RequestTimeout
+            Self::RateLimited
+                | Self::Unavailable
+                | Self::DeadlineExceeded
+                | Self::Internal
+                | Self::RequestTimeout
         )
     }
 }
@@ -276,6 +285,10 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         match self.code {
+            Code::BodyTooLarge | Code::RequestTimeout => {
+                // The rest of the body would have to be read to be thrown away.
+                response.force_close();
+            }
             Code::InvalidToken => {
                 response.insert_header((
                     header::WWW_AUTHENTICATE,

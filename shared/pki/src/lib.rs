@@ -33,6 +33,7 @@ mod name;
 mod ocsp;
 mod oid;
 mod path;
+mod pinned;
 mod policy;
 mod profile;
 mod report;
@@ -64,6 +65,7 @@ pub use path::{
     AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, PathAlgorithms, PathFailure, PathInput,
     PathPolicy, Revocation, validate_path,
 };
+pub use pinned::PinnedAnchors;
 pub use policy::{AlgorithmPolicy, AlgorithmRule, KeyRule, Policy, Purpose};
 pub use profile::{Profile, ProfileError, ProfileTable};
 pub use report::{Check, CheckName, CheckResult, Indication, Report, SubIndication};

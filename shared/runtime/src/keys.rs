@@ -9,7 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::{
+    hmac,
+    signature::{Ed25519KeyPair, KeyPair},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
@@ -53,6 +56,7 @@ pub struct Keys(Arc<Inner>);
 
 struct Inner {
     token: SigningKey,
+    internal: SigningKey,
     receipt: SigningKey,
     sealer: Sealer,
     pseudonym: PseudonymKey,
@@ -82,15 +86,38 @@ impl Keys {
         let file: KeyFile = match std::fs::read(path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|_| content)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let file = KeyFile::generate(entropy);
-                write_private(path, &file).map_err(failed)?;
-                file
+                write_private(path, &KeyFile::generate(entropy)).map_err(failed)?;
+                let text = std::fs::read(path).map_err(failed)?;
+                serde_json::from_slice(&text).map_err(|_| content)?
             }
             Err(error) => return Err(failed(error)),
         };
         Self::from_file(&file, entropy).ok_or(KeyError::Content {
             path: path.to_owned(),
         })
+    }
+
+    /// New keys, as the text of a key file: for an operator who keeps them in a secret store.
+    #[must_use]
+    pub fn generate(entropy: &Entropy) -> String {
+        serde_json::to_string_pretty(&KeyFile::generate(entropy)).unwrap_or_default()
+    }
+
+    /// Loads a key file that must be there: one that several processes share.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn load(path: &Path, entropy: &Entropy) -> Result<Self, KeyError> {
+        let text = std::fs::read(path).map_err(|source| KeyError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        serde_json::from_slice(&text)
+            .ok()
+            .and_then(|file| Self::from_file(&file, entropy))
+            .ok_or(KeyError::Content {
+                path: path.to_owned(),
+            })
     }
 
     /// Keys that live as long as the process: tests, and tools that keep nothing.
@@ -110,6 +137,7 @@ impl Keys {
         };
         Some(Self(Arc::new(Inner {
             token: SigningKey::from_seed(&bytes(&file.token)?)?,
+            internal: SigningKey::from_seed(&internal_seed(&bytes(&file.token)?))?,
             receipt: SigningKey::from_seed(&bytes(&file.receipt)?)?,
             sealer: Sealer::new(bytes(&file.seal)?, entropy.clone()),
             pseudonym: PseudonymKey::new(bytes(&file.pseudonym)?),
@@ -139,6 +167,11 @@ impl Keys {
         &self.0.token
     }
 
+    /// Signs what the platform's processes say to each other. Never in the JWK Set.
+    pub(crate) fn internal(&self) -> &SigningKey {
+        &self.0.internal
+    }
+
     /// Signs a verification receipt: a compact JWS (RFC 7515, EdDSA) that a tenant verifies offline with
     /// `/.well-known/jwks.json`.
     ///
@@ -164,6 +197,15 @@ impl Keys {
         };
         serde_json::json!({ "keys": [jwk(&self.0.token), jwk(&self.0.receipt)] })
     }
+}
+
+/// A key of its own for internal tokens, derived from the one for access tokens (an HMAC as in RFC 5869 2.3, one block), so that
+/// key files made before there were several processes go on serving.
+fn internal_seed(token: &[u8; 32]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, token);
+    let mut seed = [0; 32];
+    seed.copy_from_slice(hmac::sign(&key, b"warikan internal token\x01").as_ref());
+    seed
 }
 
 impl KeyFile {
@@ -195,7 +237,7 @@ impl SigningKey {
 
 /// Writes the file whole or not at all, and never readable by others.
 fn write_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
-    let part = path.with_extension("part");
+    let part = path.with_extension(format!("{}.part", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -206,7 +248,13 @@ fn write_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
     let mut out = options.open(&part)?;
     out.write_all(&serde_json::to_vec_pretty(file)?)?;
     out.sync_all()?;
-    std::fs::rename(&part, path)
+    // A link and no rename: of several processes that start at once over no keys, one makes them and the others load those.
+    let placed = std::fs::hard_link(&part, path);
+    std::fs::remove_file(&part)?;
+    match placed {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

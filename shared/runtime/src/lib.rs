@@ -6,8 +6,10 @@
 mod access_token;
 mod config;
 mod database;
+mod internal_token;
 mod keys;
 mod module;
+mod peer;
 mod platform;
 mod task;
 mod telemetry;
@@ -15,10 +17,12 @@ mod telemetry;
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
 pub use config::{ConfigError, load as load_config};
 pub use database::{Databases, OpenError};
+pub use internal_token::{INTERNAL_TOKEN_HEADER, InternalCall, InternalTokenError};
 /// Signing a token or receipt failed.
 pub use jsonwebtoken::errors::Error as SignError;
 pub use keys::{KeyError, Keys};
 pub use module::{Module, Readiness, Routes};
+pub use peer::{Peer, inner_client};
 pub use platform::{Clocks, Platform};
 pub use task::{RunningTasks, Task, TaskError, prune_answers_task, relay_task};
 pub use telemetry::init as init_telemetry;

@@ -10,8 +10,10 @@ use crate::Task;
 
 /// Registers a service's routes (and their documentation) and state.
 pub type Routes = Arc<dyn Fn(&mut ServiceConfig<'_>) + Send + Sync>;
-/// Asks whether a service can do its work; the text says what is wrong.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Asks whether a service can do its work. Where it can, the text is what an operator should know all the same (a list
+/// that has grown stale); where it cannot, what is wrong.
+pub type Readiness =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<Option<String>, String>> + Send + Sync>;
 
 /// A service, ready to be mounted.
 #[derive(Clone)]

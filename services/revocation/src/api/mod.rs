@@ -6,7 +6,8 @@ mod watches;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
+/// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
     config
         .service(watches::start_watch)
         .service(watches::list_watches)

@@ -67,7 +67,7 @@ impl Probe {
             routes: Arc::new(|_| {}),
             consumers: vec![Consumer::new("probe.keep", types, self.db.clone(), keeper)],
             tasks: Vec::new(),
-            ready: Arc::new(|| Box::pin(async { Ok(()) })),
+            ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
     }
 

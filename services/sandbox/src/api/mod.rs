@@ -7,14 +7,11 @@ mod persons;
 mod sign;
 pub(crate) mod views;
 
-use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::Sandbox;
-
-pub(crate) fn configure(config: &mut ServiceConfig<'_>, sandbox: &Sandbox) {
+/// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
+pub fn routes(config: &mut ServiceConfig<'_>) {
     config
-        .app_data(Data::new(sandbox.clone()))
         .service(persons::create_person)
         .service(persons::list_named_persons)
         .service(persons::person)

@@ -76,7 +76,11 @@ impl Stage {
         config.webhooks.allow_loopback_http = true;
         config.webhooks.jitter_percent = 0;
         let house = compose::open(&config, clocks, platform).await?;
-        let credential = house.bootstrap.path.clone();
+        let credential = house
+            .bootstrap
+            .as_ref()
+            .map(|it| it.path.clone())
+            .context("onboarding is in this process")?;
         let running = house.serve(listener)?;
         Ok(Self {
             platform,

@@ -10,6 +10,7 @@
 pub mod caller;
 pub mod jlis;
 pub mod process;
+pub mod split;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 pub use caller::Caller;
 pub use jlis::ProductionJlis;
 pub use process::{Installation, Server, run, text};
+pub use split::Split;
 
 /// The longest that anything here is waited for. Reached only where something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(50);

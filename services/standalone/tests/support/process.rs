@@ -90,14 +90,23 @@ impl Installation {
 
     /// `serve` on this address: a restarted platform is found where it was.
     pub async fn serve_at(&self, listen: &str) -> Server {
-        let log = self.beside("serve.log");
+        self.spawn("serve.log", &["--listen", listen]).await
+    }
+
+    /// One process of the split shape, where the configuration says that it is.
+    pub async fn serve_role(&self, role: &str) -> Server {
+        self.spawn(&format!("{role}.log"), &["--role", role]).await
+    }
+
+    pub async fn spawn(&self, log: &str, arguments: &[&str]) -> Server {
+        let log = self.beside(log);
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
         let mut command = warikan();
-        command.args(["serve", "--listen", listen, "--data-dir"]);
+        command.arg("serve").args(arguments).arg("--data-dir");
         command.arg(self.data());
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
@@ -141,8 +150,13 @@ impl Server {
                 Ok(None) | Err(_) => panic!("serve did not start:\n{}", server.log()),
             }
         }
-        let api = server.line("  API ").trim_start_matches("  API").trim();
-        server.base = api.trim_end_matches("/v1").to_owned();
+        let front = if server.says("  API ") {
+            server.line("  API ").trim_start_matches("  API").trim()
+        } else {
+            server.line("  inner ").trim_start_matches("  inner").trim()
+        };
+        let base = front.split(' ').next().unwrap().trim_end_matches("/v1");
+        server.base = base.to_owned();
         server
     }
 
@@ -177,10 +191,14 @@ impl Server {
 
     /// The operator, with the first credential.
     pub async fn operator(&self) -> Caller {
+        self.anyone().with(&self.credential()).await
+    }
+
+    /// The operator's first credential, where this process has written it.
+    pub fn credential(&self) -> serde_json::Value {
         let path = self.line("  operator ").trim_start_matches("  operator");
         let path = path.rsplit_once(" (").unwrap().0.trim();
-        let credential = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        self.anyone().with(&credential).await
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
     }
 
     /// Waits for the readiness probe.

@@ -1,0 +1,65 @@
+//! The side that knows: what changed since, or a wait for the next change.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpResponse, get,
+    web::{Bytes, Data, Query, ServiceConfig},
+};
+use futures_util::stream;
+use serde::Deserialize;
+
+use super::{CHANGE, EPOCH, wire};
+use crate::Revocation;
+
+/// The longest wait that a question can ask for, in seconds.
+const WAIT_LIMIT: u64 = 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    /// Whose count `after` is.
+    epoch: Option<String>,
+    /// The last change seen.
+    #[serde(default)]
+    after: u64,
+    /// Seconds to wait where nothing has changed.
+    #[serde(default)]
+    wait: u64,
+}
+
+/// The route for other processes of the platform; the listener in front of it lets nobody else in.
+pub fn inner_routes(
+    revocation: &Revocation,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+    let state = Data::new(revocation.clone());
+    move |config| {
+        config.app_data(state.clone()).service(status);
+    }
+}
+
+/// The lists that changed after `after`, and the number of the last change.
+#[get("/inner/status")]
+async fn status(question: Query<Question>, revocation: Data<Revocation>) -> HttpResponse {
+    let store = &revocation.0.status;
+    let epoch = &revocation.0.epoch;
+    let after = match &question.epoch {
+        Some(theirs) if theirs == epoch => question.after,
+        _ => 0,
+    };
+    let wait = Duration::from_secs(question.wait.min(WAIT_LIMIT));
+    // Over in any case: where nothing changed in time, the answer is empty.
+    let _ = tokio::time::timeout(wait, store.changed_after(after)).await;
+    let (change, lists) = store.since(after);
+    // One list in memory at a time, however many there are.
+    let frames = lists
+        .into_iter()
+        .map(|(key, list)| move || wire::encode(&key, &list))
+        .map(|frame| Ok::<_, actix_web::Error>(Bytes::from(frame())))
+        .chain([Ok(Bytes::from_static(&wire::END))]);
+    HttpResponse::Ok()
+        .insert_header((EPOCH, epoch.as_str()))
+        .insert_header((CHANGE, change))
+        .content_type("application/octet-stream")
+        .streaming(stream::iter(frames))
+}

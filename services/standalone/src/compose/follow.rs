@@ -1,0 +1,122 @@
+//! What a process must know that lives in another one, and goes on asking for: certificate status, the sandbox's roots
+//! and its clock. Each is asked by long poll, so that a change arrives at once; each stays as it was while nobody answers.
+
+use std::{path::PathBuf, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::BoxFuture;
+use warikan_pki::PinnedAnchors;
+use warikan_revocation::StatusReplica;
+use warikan_runtime::{Clocks, Peer};
+use warikan_sandbox::World;
+
+use crate::anchors;
+
+/// Something that goes on for as long as the process does.
+pub(super) type Follower = BoxFuture<'static, ()>;
+
+/// Seconds a question waits for a change.
+const WAIT: u64 = 10;
+/// Pause after a question that was not answered.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Follows revocation's status versions.
+pub(super) fn status(replica: StatusReplica) -> Follower {
+    Box::pin(async move {
+        let mut silent = false;
+        loop {
+            match replica.follow().await {
+                Ok(()) => silent = false,
+                Err(error) => {
+                    if !silent {
+                        tracing::warn!(%error, "certificate status is not followed; what is known stays, and ages");
+                    }
+                    silent = true;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    })
+}
+
+/// Follows the sandbox: pins its roots beside the operator's, and keeps its clock.
+pub(super) fn sandbox(
+    peer: Peer,
+    production: Option<PathBuf>,
+    pinned: PinnedAnchors,
+    clocks: Clocks,
+) -> Follower {
+    Box::pin(async move {
+        let mut known: Option<World> = None;
+        let mut silent = false;
+        loop {
+            match ask(&peer, known.as_ref()).await {
+                Ok(world) => {
+                    silent = false;
+                    if known.as_ref() != Some(&world) {
+                        take_over(&world, known.as_ref(), production.clone(), &pinned, &clocks);
+                        known = Some(world);
+                    }
+                }
+                Err(error) => {
+                    if !silent {
+                        tracing::warn!(
+                            error,
+                            "the sandbox is not followed; its certificates are judged by what is known"
+                        );
+                    }
+                    silent = true;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    })
+}
+
+async fn ask(peer: &Peer, known: Option<&World>) -> Result<World, String> {
+    let path = match known {
+        None => "/inner/sandbox".to_owned(),
+        Some(world) => format!(
+            "/inner/sandbox?known={}&wait={WAIT}",
+            world.clock_offset_micros
+        ),
+    };
+    let request = peer
+        .get(&path, Duration::from_secs(WAIT + 5))
+        .map_err(|error| error.to_string())?;
+    let answer = request.send().await.map_err(|error| error.to_string())?;
+    if !answer.status().is_success() {
+        return Err(format!("it answers {}", answer.status()));
+    }
+    answer.json().await.map_err(|error| error.to_string())
+}
+
+fn take_over(
+    world: &World,
+    known: Option<&World>,
+    production: Option<PathBuf>,
+    pinned: &PinnedAnchors,
+    clocks: &Clocks,
+) {
+    let ahead = Duration::from_micros(world.clock_offset_micros);
+    let missing = ahead.saturating_sub(clocks.sandbox.offset());
+    if let Err(error) = clocks.sandbox.advance(missing) {
+        tracing::warn!(%error, "the sandbox's clock cannot be followed");
+    }
+    if known.is_some_and(|known| known.roots == world.roots) {
+        return;
+    }
+    let roots: Result<Vec<Vec<u8>>, _> = world
+        .roots
+        .iter()
+        .map(|root| STANDARD.decode(root))
+        .collect();
+    match roots {
+        Err(error) => tracing::error!(%error, "the sandbox's roots are not readable"),
+        // Anchors of production stay the operator's alone: a root of the sandbox is pinned for the sandbox.
+        Ok(roots) => match anchors::load(production.as_deref(), roots) {
+            Ok(set) => pinned.replace(set),
+            Err(error) => tracing::error!(%error, "the sandbox's roots cannot be pinned"),
+        },
+    }
+}

@@ -1,0 +1,120 @@
+//! The platform as separate processes on loopback.
+
+use std::{collections::BTreeMap, net::TcpListener};
+
+use super::{Caller, Installation, Server};
+
+/// The services, without the gateway.
+pub const SERVICES: [&str; 6] = [
+    "onboarding",
+    "verification",
+    "revocation",
+    "webhooks",
+    "billing",
+    "sandbox",
+];
+
+/// A gateway and its services. Each is killed where a test ends without stopping it.
+pub struct Split {
+    here: Installation,
+    addresses: BTreeMap<&'static str, String>,
+    running: BTreeMap<String, Server>,
+}
+
+/// A free loopback address. Somebody else may take it before it is used, which no test has met yet.
+fn free() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+impl Split {
+    /// An installation with an address for everyone, and nobody running. `more` is TOML to be added to its configuration.
+    pub fn new(more: &str) -> Self {
+        let addresses: BTreeMap<&'static str, String> =
+            SERVICES.iter().map(|service| (*service, free())).collect();
+        let topology: String = addresses
+            .iter()
+            .map(|(service, address)| format!("{service} = \"http://{address}\"\n"))
+            .collect();
+        let config = format!("{more}\n[topology]\n{topology}");
+        Self {
+            here: Installation::configured(&config),
+            addresses,
+            running: BTreeMap::new(),
+        }
+    }
+
+    /// Where a service's inner listener is.
+    pub fn inner(&self, service: &str) -> String {
+        format!("http://{}", self.addresses[service])
+    }
+
+    /// Starts one process.
+    pub async fn start(&mut self, role: &str) {
+        let server = if role == "gateway" {
+            let listen = match self.addresses.get("gateway") {
+                Some(address) => address.clone(),
+                None => free(),
+            };
+            self.addresses.insert("gateway", listen.clone());
+            let arguments = ["--role", "gateway", "--listen", &listen];
+            self.here.spawn("gateway.log", &arguments).await
+        } else {
+            self.here.serve_role(role).await
+        };
+        self.running.insert(role.to_owned(), server);
+    }
+
+    /// Starts these, in this order.
+    pub async fn start_all(&mut self, order: &[&str]) {
+        for role in order {
+            self.start(role).await;
+        }
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self, role: &str) {
+        self.running.remove(role).unwrap().kill();
+    }
+
+    /// SIGTERM, and it must end well.
+    pub async fn stop(&mut self, role: &str) {
+        self.running.remove(role).unwrap().stop().await;
+    }
+
+    pub fn process(&self, role: &str) -> &Server {
+        &self.running[role]
+    }
+
+    /// Waits for the gateway's readiness, which knows that of every service.
+    pub async fn ready(&self) {
+        self.process("gateway").ready().await;
+    }
+
+    pub fn anyone(&self) -> Caller {
+        self.process("gateway").anyone()
+    }
+
+    /// The operator, with the first credential, through the gateway.
+    pub async fn operator(&self) -> Caller {
+        let credential = self.process("onboarding").credential();
+        self.anyone().with(&credential).await
+    }
+
+    /// A sandbox tenant's caller.
+    pub async fn firm(&self) -> Caller {
+        let operator = self.operator().await;
+        let tenant = operator.take_on("割勘証券株式会社").await;
+        operator.credential(&tenant, "sandbox").await
+    }
+
+    /// Stops everyone.
+    pub async fn stop_all(&mut self) {
+        // The gateway first: what is under way finds its services.
+        let mut roles: Vec<String> = self.running.keys().cloned().collect();
+        roles.sort_by_key(|role| role != "gateway");
+        for role in roles {
+            self.stop(&role).await;
+        }
+    }
+}
