@@ -314,7 +314,7 @@ impl Month {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let house = compose::open(&config, clocks, address).await.unwrap();
-        let credential = std::fs::read(&house.bootstrap.path).unwrap();
+        let credential = std::fs::read(&house.bootstrap.as_ref().unwrap().path).unwrap();
         let running = house.serve(listener).unwrap();
         Self {
             clock,

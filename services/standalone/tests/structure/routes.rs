@@ -199,7 +199,9 @@ fn every_route_in_the_source_is_in_the_document() {
             let place = format!("{}:{}", path.display(), number + 1);
             if let Some((method, route)) = attribute(line) {
                 let name = format!("{method} {route}");
-                if !published.contains(&name) && !BESIDE_THE_DOCUMENT.contains(&route) {
+                // Inner routes are mounted on inner listeners alone (`split` shows that the edge does not have them).
+                let aside = BESIDE_THE_DOCUMENT.contains(&route) || route.starts_with("/inner/");
+                if !published.contains(&name) && !aside {
                     wrong.push(format!("{place}: {name} is not in the document"));
                 }
                 found.insert(name);
