@@ -73,8 +73,8 @@ async fn child() {
     let (scene, service) = scene(&directory).await;
     let _tasks = RunningTasks::spawn(service.module().tasks);
     loop {
-        // Said only after the commit: whoever reads the line may rely on the event.
-        for id in scene.happen(tenant(), 1).await {
+        // In batches, as a relay hands them over. Said only after the commit: whoever reads the line may rely on the event.
+        for id in scene.happen_together(&[tenant(); 3]).await {
             println!("\ncommitted {id}");
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -286,6 +286,30 @@ async fn f065_both_secrets_sign_for_a_day_then_only_the_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f065_the_overlap_is_as_long_as_the_operator_says() {
+    let scene = Scene::with(warikan_webhooks::Config {
+        secret_overlap_seconds: 60,
+        ..common::config()
+    })
+    .await;
+    let sink = WebhookSink::start().await;
+    let (tenant, token) = scene.tenant();
+    let endpoint = scene.endpoint(&token, &sink.url).await;
+    let rotate = path(&endpoint, "/rotate-secret");
+    let rotated = scene.app.post(&rotate, &token, &json!({})).await;
+    let until = &rotated.expect(200)["previous_secret_until"];
+    assert_eq!(until, "2026-11-21T00:01:00Z");
+    for (seconds, signatures) in [(59, 4), (1, 2)] {
+        scene.later(seconds);
+        scene.happen(tenant, 1).await;
+        scene.deliver().await;
+        let received = sink.received();
+        let header = received.last().unwrap().header("webhook-signature");
+        assert_eq!(header.unwrap().split(' ').count(), signatures);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f068_a_death_between_the_answer_and_the_record_sends_again_with_the_same_id() {
     let scene = Scene::new().await;
     let sink = WebhookSink::start().await;

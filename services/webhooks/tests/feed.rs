@@ -7,8 +7,11 @@ mod common;
 use std::{collections::BTreeSet, time::Duration};
 
 use common::Scene;
-use serde_json::Value;
-use warikan_types::{ClientScope, Environment, RevocationReason};
+use serde_json::{Value, json};
+use warikan_contracts::Envelope;
+use warikan_messaging::Outgoing;
+use warikan_testkit::{App, WebhookSink};
+use warikan_types::{ClientScope, Environment, RevocationReason, TenantScope};
 
 fn ids(feed: &Value) -> Vec<String> {
     let events = feed["data"].as_array().unwrap().iter();
@@ -42,6 +45,78 @@ async fn f072_repeated_and_concurrent_publication_leaves_one_event_each_and_no_g
     let told: BTreeSet<String> = ids(&feed).into_iter().collect();
     let said: BTreeSet<String> = envelopes.iter().map(|one| one.id.to_string()).collect();
     assert_eq!(told, said, "the feed's ids are the facts' ids");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f072_a_batch_of_many_tenants_is_numbered_without_gaps_and_a_bad_fact_takes_no_number() {
+    let scene = Scene::new().await;
+    let sink = WebhookSink::start().await;
+    let (first, token) = scene.tenant();
+    let (second, other_token) = scene.tenant();
+    let sandbox = TenantScope::of_event(first.tenant(), Environment::Sandbox);
+    let wanting = scene.endpoint(&token, &sink.url).await;
+    let body = json!({ "url": sink.url, "types": ["invoice.finalized"] });
+    let picky = scene.app.post("/v1/webhook-endpoints", &token, &body).await;
+    let paused = scene.endpoint(&token, &sink.url).await;
+    let path = format!("/v1/webhook-endpoints/{}", paused["id"].as_str().unwrap());
+    let request = scene.app.request(reqwest::Method::PATCH, &path);
+    let request = request
+        .bearer_auth(&token)
+        .json(&json!({ "enabled": false }));
+    App::read(request).await.expect(200);
+
+    // Ahead, in the middle and behind: numbers of both kinds of feeds, old and new.
+    scene.happen(first, 2).await;
+    let mut facts: Vec<Envelope> = [first, sandbox, second, first, second, first]
+        .map(|scope| scene.verification(scope))
+        .into();
+    facts[3].payload = json!({ "verification": 7 });
+    facts.push(scene.invoice(first));
+    // What was handed over before stands in the batch again.
+    facts.extend(facts.clone().into_iter().take(2));
+    let outgoing: Vec<Outgoing> = facts
+        .iter()
+        .map(|envelope| Outgoing {
+            envelope: envelope.clone(),
+            attempt: 1,
+        })
+        .collect();
+    for outcome in scene.house.platform.bus.publish_all(&outgoing).await {
+        outcome.unwrap();
+    }
+    let feed = scene.feed(&token, "").await;
+    assert_eq!(sequences(&feed), [1, 2, 3, 4, 5]);
+    let told: Vec<String> = [0, 5, 6]
+        .map(|index: usize| facts[index].id.to_string())
+        .into();
+    assert_eq!(ids(&feed)[2..], told, "in the order of the batch");
+    let feed = scene.feed(&scene.token(sandbox), "").await;
+    assert_eq!(
+        (ids(&feed), sequences(&feed)),
+        (vec![facts[1].id.to_string()], vec![1])
+    );
+    let feed = scene.feed(&other_token, "").await;
+    assert_eq!(sequences(&feed), [1, 2]);
+
+    scene.deliver().await;
+    let delivered = async |endpoint: &Value| scene.deliveries(&token, endpoint).await.len();
+    assert_eq!(delivered(&wanting).await, 5);
+    assert_eq!(delivered(picky.expect(201)).await, 1);
+    assert_eq!(delivered(&paused).await, 0);
+    assert_eq!(sink.received().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f071_a_message_beyond_20_kb_is_parked_and_takes_no_number() {
+    let scene = Scene::new().await;
+    let (tenant, token) = scene.tenant();
+    let mut large = scene.revocation(tenant, RevocationReason::KeyCompromise);
+    large.payload["source_version"] = "v".repeat(20_000).into();
+    scene.publish(&large).await;
+    scene.happen(tenant, 1).await;
+    let feed = scene.feed(&token, "").await;
+    assert_eq!(sequences(&feed), [1]);
+    assert_eq!(feed["data"][0]["type"], "verification.completed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

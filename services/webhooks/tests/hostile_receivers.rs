@@ -115,25 +115,53 @@ async fn f066_a_timeout_is_a_failed_attempt_and_a_failing_endpoint_gets_one_at_a
 async fn f063_f066_redirects_are_not_followed() {
     let scene = Scene::with(quick()).await;
     let target = WebhookSink::start().await;
-    for status in [
+    let trap = RawReceiver::hanging().await;
+    let statuses = [
         "301 Moved",
         "302 Found",
         "303 See Other",
         "307 Temporary",
         "308 Permanent",
-    ] {
-        for location in [
-            target.url.as_str(),
-            "http://169.254.169.254/latest/meta-data/",
-        ] {
-            let answer =
-                format!("HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-            let receiver = RawReceiver::answering(answer).await;
-            let (delivery, attempt) = one_attempt(&scene, &receiver.url).await;
-            assert_eq!(attempt["status"], status[..3].parse::<i64>().unwrap());
-            assert_eq!(delivery["state"], "pending", "a redirect is no success");
-        }
+    ];
+    let (here, there) = (target.url.clone(), trap.url.clone());
+    let port = target.url.rsplit(':').next().unwrap().to_owned();
+    let targets = [
+        here,
+        there,
+        "/elsewhere".to_owned(),
+        "?again=1".to_owned(),
+        format!("//127.0.0.1:{port}"),
+        format!("http://localhost:{port}"),
+        format!("http://[::ffff:127.0.0.1]:{port}"),
+        format!("http://2130706433:{port}"),
+        format!("http://0x7f.1:{port}"),
+        format!("http://user@127.0.0.1:{port}"),
+        "http://169.254.169.254/latest/meta-data/".to_owned(),
+        "http://[fd00:ec2::254]/latest/meta-data/".to_owned(),
+        "http://metadata.google.internal/".to_owned(),
+        "http://100.100.100.200/".to_owned(),
+        "http://10.0.0.1/".to_owned(),
+        "http://0.0.0.0:6379/".to_owned(),
+        "file:///etc/passwd".to_owned(),
+        "gopher://127.0.0.1:6379/_FLUSHALL".to_owned(),
+        "javascript:alert(1)".to_owned(),
+        "https://hooks.example.com/".to_owned(),
+    ];
+    for (index, location) in targets.iter().enumerate() {
+        let status = statuses[index % statuses.len()];
+        let answer =
+            format!("HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        let receiver = RawReceiver::answering(answer).await;
+        let (delivery, attempt) = one_attempt(&scene, &receiver.url).await;
+        assert_eq!(
+            attempt["status"],
+            status[..3].parse::<i64>().unwrap(),
+            "{location}"
+        );
+        assert_eq!(delivery["state"], "pending", "a redirect is no success");
+        assert_eq!(receiver.connections.load(Ordering::SeqCst), 1);
     }
+    assert_eq!(trap.connections.load(Ordering::SeqCst), 0);
     assert!(target.received().is_empty());
 }
 

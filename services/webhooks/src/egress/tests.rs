@@ -115,10 +115,35 @@ const REFUSED: &[(&str, Refusal)] = &[
     ("https://[fd00:ec2::254]/", Refusal::Address),
     ("https://[ff02::1]/", Refusal::Address),
     ("https://[fe80::1%25eth0]/", Refusal::Malformed),
+    ("https://10.255.255.255/", Refusal::Address),
+    ("https://172.16.0.1/", Refusal::Address),
+    ("https://192.168.255.254/", Refusal::Address),
+    ("https://169.254.170.2/", Refusal::Address),
+    ("https://127.255.255.254/", Refusal::Address),
+    ("https://0300.0250.0.1/", Refusal::Address),
+    ("https://192.168.1/", Refusal::Address),
+    ("https://0xc0a80001/", Refusal::Address),
+    ("https://3232235521/", Refusal::Address),
+    ("https://2852039166/", Refusal::Address),
+    ("https://0251.0376.0251.0376/", Refusal::Address),
+    ("https://239.255.255.250/", Refusal::Address),
+    ("https://240.0.0.1/", Refusal::Address),
+    ("https://192.88.99.1/", Refusal::Address),
+    ("https://[::ffff:0:127.0.0.1]/", Refusal::Address),
+    ("https://[::ffff:c0a8:1]/", Refusal::Address),
+    ("https://[64:ff9b::a9fe:a9fe]/", Refusal::Address),
+    ("https://[2002:a9fe:a9fe::]/", Refusal::Address),
+    ("https://[2001::1]/", Refusal::Address),
+    ("https://[ff05::1:3]/", Refusal::Address),
+    ("https://[fdff::1]/", Refusal::Address),
+    ("ldap://hooks.example.com/", Refusal::Scheme),
+    ("ws://hooks.example.com/", Refusal::Scheme),
+    ("https://hooks.example.com:5432/", Refusal::Port),
 ];
 
 #[test]
 fn f063_urls_that_are_refused_as_text() {
+    assert!(REFUSED.len() >= 100);
     for (text, why) in REFUSED {
         assert_eq!(refusal(text, &STRICT()), Some(*why), "{text}");
     }
@@ -142,6 +167,21 @@ fn f063_controls_are_accepted() {
         "https://[2606:4700::1]/",
     ] {
         assert_eq!(refusal(text, &STRICT()), None, "{text}");
+    }
+}
+
+#[test]
+fn f063_ports_are_those_that_the_operator_lists() {
+    let listed = Rules {
+        allow_loopback: false,
+        ports: vec![9443],
+    };
+    assert_eq!(refusal("https://hooks.example.com:9443/", &listed), None);
+    for text in [
+        "https://hooks.example.com/",
+        "https://hooks.example.com:8443/",
+    ] {
+        assert_eq!(refusal(text, &listed), Some(Refusal::Port), "{text}");
     }
 }
 

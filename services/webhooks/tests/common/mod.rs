@@ -21,6 +21,7 @@ use warikan_contracts::{
     Envelope,
     facts::{CertificateRevoked, InvoiceFinalized, VerificationCompleted, WatchOrder},
 };
+use warikan_messaging::Outgoing;
 use warikan_testkit::{App, Received, TestHouse};
 use warikan_types::{
     CertificateId, CertificateKind, ClientScope, Environment, IssuerKey, Reason, RevocationReason,
@@ -148,6 +149,23 @@ impl Scene {
             ids.push(envelope.id.to_string());
         }
         ids
+    }
+
+    /// Publishes a verification for each of these tenants in one batch and gives the event ids.
+    pub async fn happen_together(&self, tenants: &[TenantScope]) -> Vec<String> {
+        let facts: Vec<Outgoing> = tenants
+            .iter()
+            .map(|tenant| Outgoing {
+                envelope: self.verification(*tenant),
+                attempt: 1,
+            })
+            .collect();
+        let outcomes = self.house.platform.bus.publish_all(&facts).await;
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+        facts
+            .iter()
+            .map(|fact| fact.envelope.id.to_string())
+            .collect()
     }
 
     pub async fn deliver(&self) {
