@@ -4,6 +4,11 @@
 //! configuration, no database, no network. Conformance vectors are run through it, and so can be anything that an
 //! auditor wants to see judged.
 //!
+//! A `path` request that says no more than the inputs of RFC 5280 6.1.1 is judged with the defaults of [`policy`]: an anchor counts within its
+//! own validity and as far as it may issue; SHA-1 and RSA from 1024 bits count unless `forbid_sha1` is set, and so they do in `crl`
+//! and `ocsp`. `signature` takes RSA from 2048 bits with any odd exponent from 3, PKCS#1 v1.5 with SHA-2 alone, and ECDSA and Ed25519. None of this
+//! touches what the platform says of JPKI's certificates: `validate` has limits of its own.
+//!
 //! Whatever comes in, a line comes out: a request that is no JSON, has an unknown operation, lacks a field or is
 //! longer than [`MAX_LINE`] is answered with `{"verdict":"refused","reason":..}`, and the next line is read.
 
