@@ -24,6 +24,10 @@ use house::House;
 use receiver::{Hanging, Receiver};
 use tokio::time::Instant;
 
+/// The one binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn per_second(count: usize, took: Duration) -> u128 {
     count as u128 * 1_000_000 / took.as_micros().max(1)
 }

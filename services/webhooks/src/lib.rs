@@ -1,9 +1,9 @@
 //! The event feed, webhook endpoints and signed deliveries.
 //!
-//! Everything a tenant is told goes through one log per tenant and environment. The consumer `webhooks.feed` takes a
-//! fact from the bus, cuts it down to its public form ([`catalogue`](crate::catalogue)), gives it the next sequence
-//! number and stores it, together with one delivery row per endpoint that wants it, in one transaction: the feed has no
-//! gaps, and what is in the feed is on its way. `GET /v1/events` reads that log and is the truth; webhooks are hints
+//! Everything a tenant is told goes through one log per tenant and environment. The consumer `webhooks.feed` takes
+//! facts from the bus, batch by batch, cuts them down to their public form ([`catalogue`](crate::catalogue)), gives them the next
+//! sequence numbers and stores them, together with one delivery row per endpoint that wants them, in one transaction: the feed has
+//! no gaps, and what is in the feed is on its way. `GET /v1/events` reads that log and is the truth; webhooks are hints
 //! from the same log with the same ids.
 //!
 //! The task `webhooks.deliver` leases due deliveries in the database, sends them without holding a transaction, and

@@ -77,7 +77,7 @@ async fn child() {
         for id in scene.happen_together(&[tenant(); 3]).await {
             println!("\ncommitted {id}");
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(150)).await;
     }
 }
 
@@ -237,9 +237,9 @@ async fn everything(scene: &Scene, token: &str, path: &str) -> Vec<Value> {
 /// A receiver with its manner, what it saw, and its endpoint.
 type Watched = (Manner, Ledger, Value, RawReceiver);
 
-/// Waits until every delivery that can arrive has arrived.
-async fn settle(scene: &Scene, token: &str, endpoints: &[Watched]) {
-    let patience = Instant::now() + Duration::from_secs(40);
+/// Waits until every delivery that can arrive has arrived: what fails at first comes one at a time, so that it takes as long again.
+async fn settle(scene: &Scene, token: &str, endpoints: &[Watched], seconds: u64) {
+    let patience = Instant::now() + Duration::from_secs(40 + 2 * seconds);
     for (manner, _, made, _) in endpoints {
         if matches!(manner, Manner::Redirects | Manner::Gone) {
             continue;
@@ -349,7 +349,7 @@ async fn f066_f068_nothing_is_missing_after_chaos_and_kills() {
     let (scene, service) = scene(directory.path()).await;
     let token = scene.token(tenant());
     let tasks = RunningTasks::spawn(service.module().tasks);
-    settle(&scene, &token, &endpoints).await;
+    settle(&scene, &token, &endpoints, seconds).await;
     tasks.stop().await;
 
     let feed = everything(&scene, &token, "/v1/events?limit=500").await;

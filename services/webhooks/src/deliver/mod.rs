@@ -177,10 +177,14 @@ impl Webhooks {
                 claimed.push((endpoint, rows));
             }
         }
-        let ids: Vec<Uuid> = claimed
+        let mut ids: Vec<Uuid> = claimed
             .iter()
             .flat_map(|(_, rows)| rows.iter().map(|row| row.event))
             .collect();
+        let count = ids.len();
+        // Several endpoints get the same events.
+        ids.sort_unstable();
+        ids.dedup();
         let bodies: HashMap<Uuid, String> = store::queue::bodies(&txn, &ids)
             .await?
             .into_iter()
@@ -203,7 +207,7 @@ impl Webhooks {
             });
             self.start(dispatcher, &endpoint, jobs.collect());
         }
-        Ok(ids.len())
+        Ok(count)
     }
 
     /// Which endpoints may get how many more, within all bounds. Those without a place come first; while one of them finds none,

@@ -41,19 +41,19 @@ impl Webhooks {
         let at = self.now();
         let egress = &self.0.egress;
         let mut signed = String::new();
-        let sent = match &job.to.secrets {
-            Err(error) => {
+        // Judged anew each time: what was acceptable at registration may not be so by today's rules.
+        let admitted = egress.admits(job.to.environment, &job.to.url);
+        let sent = match (&job.to.secrets, admitted) {
+            (Err(error), _) => {
                 tracing::error!(endpoint = %job.to.endpoint, %error, "an endpoint's secret cannot be opened");
                 Sent::Failed("secret_unreadable")
             }
-            Ok(_) if egress.admits(job.to.environment, &job.to.url).is_err() => {
-                Sent::Failed("url_refused")
-            }
-            Ok(secrets) => {
+            (Ok(_), Err(_)) => Sent::Failed("url_refused"),
+            (Ok(secrets), Ok(target)) => {
                 let id = job.event.to_string();
                 signed = signature::header(secrets, &id, at.unix(), job.body.as_bytes());
                 let headers = headers(id, at, &signed);
-                egress.post(&job.to.url, headers, job.body).await
+                egress.post(target, headers, job.body).await
             }
         };
         let mut outcome = Outcome {

@@ -26,8 +26,8 @@ use reqwest::{
 
 use warikan_types::Environment;
 
-pub(crate) use self::url::Refusal;
-use self::url::{Rules, Target};
+use self::url::Rules;
+pub(crate) use self::url::{Refusal, Target};
 use crate::config::Config;
 
 /// How long registration waits for a name to resolve before it leaves the judgement to the deliveries.
@@ -124,12 +124,12 @@ impl Egress {
     }
 
     /// Whether an environment may have such a URL at all, as far as its text tells: loopback may be open to the sandbox alone.
-    pub(crate) fn admits(&self, environment: Environment, text: &str) -> Result<(), Refusal> {
+    pub(crate) fn admits(&self, environment: Environment, text: &str) -> Result<Target, Refusal> {
         let rules = match environment {
             Environment::Production => &self.production,
             Environment::Sandbox => &self.rules,
         };
-        Target::read(text, rules).map(|_| ())
+        Target::read(text, rules)
     }
 
     /// Whether an endpoint may have this URL; gives its canonical form. A name that does not resolve yet is accepted: every
@@ -149,10 +149,7 @@ impl Egress {
     }
 
     /// Posts a message and waits for the answer's head, and for its body as far as the limit goes.
-    pub(crate) async fn post(&self, url: &str, headers: HeaderMap, body: String) -> Sent {
-        let Ok(target) = Target::read(url, &self.rules) else {
-            return Sent::Failed("url_refused");
-        };
+    pub(crate) async fn post(&self, target: Target, headers: HeaderMap, body: String) -> Sent {
         let request = self
             .client
             .post(target.into_url())

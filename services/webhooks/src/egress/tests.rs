@@ -257,6 +257,14 @@ fn f063_the_edges_of_blocks() {
     }
 }
 
+/// As a delivery does it: judged by the rules of the environment, then sent.
+async fn post(egress: &Egress, url: &str) -> Sent {
+    match egress.admits(warikan_types::Environment::Production, url) {
+        Ok(target) => egress.post(target, HeaderMap::new(), String::new()).await,
+        Err(_) => Sent::Failed("url_refused"),
+    }
+}
+
 /// A resolver that answers what it is told, call by call; the last answer stays.
 fn scripted(answers: &'static [&'static [&'static str]]) -> Lookup {
     let calls = AtomicUsize::new(0);
@@ -305,7 +313,7 @@ async fn f063_a_name_that_turns_inward_after_registration_is_never_connected_to(
             let egress = Egress::with_lookup(&config, scripted(answers)).unwrap();
             let text = format!("https://hooks.example.com:{}/", address.port());
             let url = egress.accept(&text).await.expect("public at registration");
-            let sent = egress.post(&url, HeaderMap::new(), String::new()).await;
+            let sent = post(&egress, &url).await;
             assert_eq!(sent, Sent::Failed("address_refused"), "{answers:?}");
         }
     }
@@ -318,7 +326,7 @@ async fn f063_a_name_that_turns_inward_after_registration_is_never_connected_to(
     };
     let egress = Egress::with_lookup(&loose, scripted(&[&["127.0.0.1"]])).unwrap();
     let url = format!("https://localhost:{}/", address.port());
-    let sent = egress.post(&url, HeaderMap::new(), String::new()).await;
+    let sent = post(&egress, &url).await;
     assert_eq!(
         sent,
         Sent::Failed("connection_failed"),
@@ -347,7 +355,7 @@ async fn f063_a_stored_url_is_judged_by_todays_rules() {
     let (address, seen) = trap().await;
     let egress = Egress::new(&Config::default()).unwrap();
     let url = format!("http://{address}/");
-    let sent = egress.post(&url, HeaderMap::new(), String::new()).await;
+    let sent = post(&egress, &url).await;
     assert_eq!(sent, Sent::Failed("url_refused"));
     assert_eq!(seen.load(Ordering::SeqCst), 0);
 }

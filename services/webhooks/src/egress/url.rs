@@ -67,7 +67,7 @@ impl Refusal {
 }
 
 /// A URL that passed the checks which need no network.
-pub(super) struct Target(Url);
+pub(crate) struct Target(Url);
 
 impl Target {
     pub(super) fn read(text: &str, rules: &Rules) -> Result<Self, Refusal> {
