@@ -22,6 +22,8 @@ KUBERNETES = ("1.29.0", "1.37.0")
 TYPES = [
     ("", "services/standalone/src/config.rs", "Config", {"data_dir", "listen", "production"}),
     ("sandbox", "services/standalone/src/config.rs", "SandboxConfig", set()),
+    # Secrets come from the environment and not from values.
+    ("database", "shared/runtime/src/database/config.rs", "DatabaseConfig", {"owner_url", "password", "passwords"}),
     ("verification", "services/verification/src/config.rs", "Config", set()),
     ("revocation", "services/revocation/src/config.rs", "Config", set()),
     ("revocation.sources", "services/revocation/src/config.rs", "Source", set()),

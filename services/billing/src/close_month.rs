@@ -52,7 +52,7 @@ impl Billing {
                 ends: period.end(),
             });
         }
-        let txn = begin_write(&self.0.db).await?;
+        let txn = begin_write(self.0.db.worker()).await?;
         let closed_through = months::closed_through_while_closing(&txn).await?;
         if closed_through.is_some_and(|closed| period <= closed) {
             let closed = months::find(&txn, period).await?;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) fn all(billing: &Billing) -> Vec<Consumer> {
-    let db = || billing.0.db.clone();
+    let db = || billing.0.db.worker().clone();
     vec![
         Consumer::new(
             "billing.meter",

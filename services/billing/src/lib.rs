@@ -41,10 +41,9 @@ mod words;
 use std::sync::Arc;
 
 use actix_web::web::Data;
-use sea_orm::DatabaseConnection;
 use utoipa_actix_web::service_config::ServiceConfig;
-use warikan_messaging::Relay;
-use warikan_runtime::{Module, OpenError, Platform, relay_task};
+use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_runtime::{Databases, Module, OpenError, Platform, relay_task};
 
 pub use config::{Config, Issuer};
 pub use registration_number::{RegistrationNumber, RegistrationNumberError};
@@ -55,6 +54,9 @@ use account::Account;
 use rate::{Taxes, Terms};
 use tariff::Tariff;
 
+/// The service's name, and that of its database.
+const NAME: &str = "billing";
+
 /// The service. Clones share it.
 #[derive(Clone)]
 pub struct Billing(Arc<Inner>);
@@ -62,7 +64,7 @@ pub struct Billing(Arc<Inner>);
 struct Inner {
     config: Config,
     tariff: Tariff,
-    db: DatabaseConnection,
+    db: ServiceDatabase,
     relay: Relay,
     platform: Platform,
 }
@@ -88,10 +90,10 @@ impl Billing {
     /// [`OpenError`]: tariff rows that contradict each other, or a database that cannot be opened.
     pub async fn open(config: Config, on: &Platform) -> Result<Self, OpenError> {
         let tariff = Tariff::load(&config.tariff).map_err(|error| OpenError::Config {
-            service: "billing",
+            service: NAME,
             why: error.to_string(),
         })?;
-        let db = on.databases.open("billing", migrations::Migrator).await?;
+        let db = on.databases.open(NAME, migrations::Migrator).await?;
         Ok(Self(Arc::new(Inner {
             config,
             tariff,
@@ -101,13 +103,22 @@ impl Billing {
         })))
     }
 
+    /// Brings the schema up to date and does nothing else.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
+        databases.migrate(NAME, migrations::Migrator).await?;
+        Ok(())
+    }
+
     /// Its routes, consumers and tasks.
     #[must_use]
     pub fn module(&self) -> Module {
         let handle = Data::new(self.clone());
         let db = self.0.db.clone();
         Module {
-            name: "billing",
+            name: NAME,
             routes: Arc::new(move |config| {
                 config.app_data(handle.clone());
                 routes(config);

@@ -89,7 +89,7 @@ impl Billing {
         scope: TenantScope,
         period: BillingMonth,
     ) -> Result<UsageView, BillingError> {
-        let db = &self.0.db;
+        let db = &self.0.db.begin_read(scope).await?;
         let counted = usage::accepted_in(scope, db, period).await?;
         let recipient = recipients::find(db, scope.tenant()).await?;
         let terms = recipient
@@ -110,7 +110,7 @@ impl Billing {
         &self,
         period: BillingMonth,
     ) -> Result<MonthState, BillingError> {
-        let closed = months::closed_through(&self.0.db).await?;
+        let closed = months::closed_through(self.0.db.worker()).await?;
         Ok(if closed.is_some_and(|closed| period <= closed) {
             MonthState::Closed
         } else if self.0.platform.clock().now() >= period.end() {

@@ -61,7 +61,7 @@ impl Billing {
         once: &Idempotency,
     ) -> Result<Answer, BillingError> {
         let now = self.0.platform.clock().now();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = begin_write(self.0.db.worker()).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
             return Ok(answer);
@@ -88,7 +88,7 @@ impl Billing {
 
     /// Takes a cost of a month that is not closed away.
     pub(crate) async fn remove_cost(&self, id: Id<SharedCost>) -> Result<(), BillingError> {
-        let txn = begin_write(&self.0.db).await?;
+        let txn = begin_write(self.0.db.worker()).await?;
         let closed = months::closed_through_while_metering(&txn).await?;
         let cost = shared_costs::find(&txn, id)
             .await?

@@ -322,16 +322,13 @@ async fn f077_an_amount_too_large_refuses_the_close_and_breaks_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_invoice_is_told_once_as_a_fact_of_its_tenant() {
-    use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
+    use sea_orm::{ConnectionTrait, Statement};
     let scene = Scene::new().await;
     let tenant = scene.tenant("青空証券株式会社", "standard").await;
     scene.advance_to("2026-12-01T00:00:00Z");
     scene.close("2026-11").await.expect(200);
     scene.close("2026-11").await.expect(200);
-    let file = scene.house.directory().join("billing.sqlite");
-    let db = Database::connect(ConnectOptions::new(format!("sqlite://{}", file.display())))
-        .await
-        .unwrap();
+    let db = scene.house.database("billing").await;
     let rows = db
         .query_all_raw(Statement::from_string(
             db.get_database_backend(),

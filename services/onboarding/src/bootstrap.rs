@@ -6,6 +6,7 @@ use std::{
 };
 
 use sea_orm::DatabaseConnection;
+use warikan_messaging::{Hold, begin_write, hold};
 use warikan_runtime::{OpenError, Platform};
 use warikan_types::{ClientScope, Principal};
 
@@ -26,7 +27,12 @@ pub(crate) async fn first_operator(
     path: PathBuf,
 ) -> Result<Bootstrap, OpenError> {
     let database = OpenError::database("onboarding");
-    if store::has_operator(db).await.map_err(&database)? {
+    // Several processes may start at once; one of them makes the credential.
+    let transaction = begin_write(db).await.map_err(&database)?;
+    hold(&transaction, "first_operator", Hold::Exclusive)
+        .await
+        .map_err(&database)?;
+    if store::has_operator(&transaction).await.map_err(&database)? {
         return Ok(Bootstrap {
             path,
             created: false,
@@ -47,9 +53,11 @@ pub(crate) async fn first_operator(
             path.display()
         ),
     })?;
-    store::insert_client(db, &operator, credential::digest(secret.expose()), now)
+    let digest = credential::digest(secret.expose());
+    store::insert_client(&transaction, &operator, digest, now)
         .await
         .map_err(&database)?;
+    transaction.commit().await.map_err(&database)?;
     Ok(Bootstrap {
         path,
         created: true,

@@ -28,7 +28,7 @@ impl Onboarding {
         asked: Option<&BTreeSet<ClientScope>>,
     ) -> Result<Grant, Error> {
         let row = match client {
-            Some(client) => store::client(&self.0.db, client).await?,
+            Some(client) => store::client(self.0.db.worker(), client).await?,
             None => None,
         };
         let stored = row
@@ -51,7 +51,7 @@ impl Onboarding {
             platform.clock(),
             &platform.entropy,
         )?;
-        store::mark_used(&self.0.db, principal.client, platform.clock().now()).await?;
+        store::mark_used(self.0.db.worker(), principal.client, platform.clock().now()).await?;
         Ok(Grant {
             access_token,
             expires_in: TOKEN_LIFETIME.as_secs(),
@@ -63,7 +63,7 @@ impl Onboarding {
         let Some(scope) = principal.tenant else {
             return Ok(());
         };
-        let row = store::tenant(&self.0.db, scope.tenant()).await?;
+        let row = store::tenant(self.0.db.worker(), scope.tenant()).await?;
         let state = TenantState::from_word(&row.state).ok_or(Error::Damaged("tenant.state"))?;
         let open = match scope.environment() {
             Environment::Sandbox => state != TenantState::Closed,

@@ -21,19 +21,22 @@ mod tenant;
 use std::{path::PathBuf, sync::Arc};
 
 use actix_web::web::Data;
-use sea_orm::DatabaseConnection;
 use utoipa_actix_web::service_config::ServiceConfig;
-use warikan_messaging::Relay;
-use warikan_runtime::{Module, OpenError, Platform, prune_answers_task, relay_task};
+use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_runtime::{Databases, Module, OpenError, Platform, prune_answers_task, relay_task};
 
 pub use bootstrap::Bootstrap;
 
-/// The service.
+/// The service's name, and that of its database.
+const NAME: &str = "onboarding";
+
+/// The service. What it keeps is asked by the operator, and by clients that have not shown yet whose they are: all of it works
+/// across tenants.
 #[derive(Clone)]
 pub struct Onboarding(Arc<Inner>);
 
 struct Inner {
-    db: DatabaseConnection,
+    db: ServiceDatabase,
     relay: Relay,
     platform: Platform,
     bootstrap: Bootstrap,
@@ -62,17 +65,23 @@ impl Onboarding {
     /// # Errors
     /// The database or the credential file cannot be used.
     pub async fn open(operator_credential: PathBuf, on: &Platform) -> Result<Self, OpenError> {
-        let db = on
-            .databases
-            .open("onboarding", migrations::Migrator)
-            .await?;
-        let bootstrap = bootstrap::first_operator(&db, on, operator_credential).await?;
+        let db = on.databases.open(NAME, migrations::Migrator).await?;
+        let bootstrap = bootstrap::first_operator(db.worker(), on, operator_credential).await?;
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
             db,
             platform: on.clone(),
             bootstrap,
         })))
+    }
+
+    /// Brings the schema up to date and does nothing else.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
+        databases.migrate(NAME, migrations::Migrator).await?;
+        Ok(())
     }
 
     /// Where the operator's first credential lies.
@@ -86,7 +95,7 @@ impl Onboarding {
     pub fn module(&self) -> Module {
         let this = self.clone();
         Module {
-            name: "onboarding",
+            name: NAME,
             routes: Arc::new(move |config| {
                 config.app_data(Data::new(this.clone()));
                 routes(config);

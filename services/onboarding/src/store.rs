@@ -34,6 +34,18 @@ pub(crate) async fn tenant<C: ConnectionTrait>(on: &C, id: TenantId) -> Result<T
         .ok_or(Error::NotFound)
 }
 
+/// The same, for a decision on its state: that stays as it is until the transaction ends.
+pub(crate) async fn tenant_to_change(
+    on: &DatabaseTransaction,
+    id: TenantId,
+) -> Result<TenantRow, Error> {
+    tenant::Entity::find_by_id(id.uuid())
+        .lock_exclusive()
+        .one(on)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
 pub(crate) async fn tenants(
     on: &DatabaseConnection,
     after: Option<Uuid>,
@@ -146,7 +158,7 @@ pub(crate) async fn clients(
         .await
 }
 
-pub(crate) async fn has_operator(on: &DatabaseConnection) -> Result<bool, DbErr> {
+pub(crate) async fn has_operator<C: ConnectionTrait>(on: &C) -> Result<bool, DbErr> {
     let one = client::Entity::find()
         .filter(client::Column::Tenant.is_null())
         .filter(client::Column::RevokedAt.is_null())

@@ -2,7 +2,7 @@
 
 use sea_orm::{DatabaseTransaction, DbErr};
 use uuid::Uuid;
-use warikan_messaging::begin_write;
+use warikan_messaging::{Hold, begin_write, hold};
 use warikan_pki::CrlNumber;
 use warikan_types::{Id, Request, RevocationReason, Serial, Timestamp};
 
@@ -12,6 +12,7 @@ use crate::{
     entity::{crl_partition, revoked_entry},
     problem::ListProblem,
     read_list::ReadList,
+    start_watch::WATCHES_BEING_STARTED,
     status::ListStatus,
     store::{self, entries, lists, sources, watches},
 };
@@ -52,7 +53,9 @@ impl Revocation {
         read: ReadList,
     ) -> Result<Uuid, AcceptError> {
         let now = self.0.platform.clock().now();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = begin_write(self.0.db.worker()).await?;
+        // Another process may be taking the same list over: then there is nothing left to do here.
+        hold(&txn, &format!("list/{:?}", read.key), Hold::Exclusive).await?;
         let held = lists::find(&txn, &read.key).await?;
         if let Some(held) = &held {
             if sources::claimed_elsewhere(&txn, held.id, address).await? {
@@ -61,6 +64,9 @@ impl Revocation {
             if judge(held, &read)? == Standing::Same {
                 sources::claim(&txn, address, held.id).await?;
                 txn.commit().await?;
+                if self.0.status.version(&read.key).as_ref() != Some(&held.version) {
+                    lists::load_one(self.0.db.worker(), &self.0.status, held).await?;
+                }
                 return Ok(held.id);
             }
         }
@@ -73,6 +79,7 @@ impl Revocation {
             sources::report(&txn, read.key.environment, url, alarm, now, entropy).await?;
             tracing::error!(%url, code = alarm.code(), detail = %alarm, "entries left a revocation list early");
         }
+        hold(&txn, WATCHES_BEING_STARTED, Hold::Exclusive).await?;
         txn.commit().await?;
         self.0.status.swap_in(read.key, taken.version);
         tracing::info!(

@@ -12,7 +12,7 @@ use warikan_contracts::{
     Envelope,
     facts::{CertificateExpiring, Channel, SourceRecovered, SourceStale},
 };
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::{Hold, Outbox, begin_write, hold};
 use warikan_types::{CertificateHandle, Environment, Id, TenantScope, Timestamp};
 
 use crate::{
@@ -32,12 +32,15 @@ impl Revocation {
             let at = self.time_of(environment);
             let range = (at, at.plus(notice));
             // Asking first spares the lock: nearly always there is nothing.
-            while !notices::expiring(&self.0.db, environment, range)
+            while !notices::expiring(self.0.db.worker(), environment, range)
                 .await?
                 .is_empty()
             {
                 let now = self.0.platform.clock().now();
-                let txn = begin_write(&self.0.db).await?;
+                let txn = begin_write(self.0.db.worker()).await?;
+                // Of two processes at once the second finds nothing left.
+                let name = format!("expiring/{}", environment.as_str());
+                hold(&txn, &name, Hold::Exclusive).await?;
                 let rows = notices::expiring(&txn, environment, range).await?;
                 let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
                 notices::told_expiring(&txn, &ids, now).await?;
@@ -67,12 +70,12 @@ impl Revocation {
     /// Tells of an environment's lists that are past their nextUpdate, and that all are in force again.
     pub(crate) async fn tell_freshness(&self, environment: Environment) -> Result<(), Error> {
         let fresh = self.freshness(environment);
-        let told = notices::told_stale(&self.0.db, environment).await?;
+        let told = notices::told_stale(self.0.db.worker(), environment).await?;
         let Some(since) = fresh.next_update.filter(|_| fresh.stale_lists > 0) else {
             return self.tell_recovered(&told).await;
         };
         let heard: HashSet<Uuid> = told.iter().map(|(one, _)| one.tenant().uuid()).collect();
-        let unheard: Vec<TenantScope> = notices::watching(&self.0.db, environment)
+        let unheard: Vec<TenantScope> = notices::watching(self.0.db.worker(), environment)
             .await?
             .into_iter()
             .filter(|tenant| !heard.contains(tenant))
@@ -86,7 +89,7 @@ impl Revocation {
             stale_lists: fresh.stale_lists,
         };
         for chunk in unheard.chunks(CHUNK) {
-            let txn = begin_write(&self.0.db).await?;
+            let txn = begin_write(self.0.db.worker()).await?;
             let mut facts = Vec::new();
             for scope in chunk {
                 if notices::tell_stale(*scope, &txn, since).await? {
@@ -104,7 +107,7 @@ impl Revocation {
     async fn tell_recovered(&self, told: &[(TenantScope, Timestamp)]) -> Result<(), Error> {
         let now = self.0.platform.clock().now();
         for chunk in told.chunks(CHUNK) {
-            let txn = begin_write(&self.0.db).await?;
+            let txn = begin_write(self.0.db.worker()).await?;
             let mut facts = Vec::new();
             for (scope, since) in chunk {
                 if notices::tell_recovered(*scope, &txn).await? {

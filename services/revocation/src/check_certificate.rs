@@ -8,7 +8,7 @@ use warikan_contracts::{
     facts::{Channel, CheckedCertificate},
 };
 use warikan_http::{Answer, Idempotency};
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::Outbox;
 use warikan_types::{
     BillingMonth, CertificateHandle, CertificateId, Id, Request, RevocationReason, TenantScope,
     Timestamp,
@@ -101,7 +101,7 @@ impl Revocation {
         once: Idempotency,
     ) -> Result<Answer, Error> {
         let now = self.0.platform.clock().now();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
             return Ok(answer);

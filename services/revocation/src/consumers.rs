@@ -11,7 +11,7 @@ use warikan_messaging::{Consumer, HandleError, Handler};
 use crate::{Revocation, error::Error, store::erasure};
 
 pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
-    let db = &revocation.0.db;
+    let db = revocation.0.db.worker();
     vec![
         Consumer::new(
             "revocation.watch",

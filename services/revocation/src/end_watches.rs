@@ -10,7 +10,7 @@ impl Revocation {
         for environment in Environment::ALL {
             let now = self.0.platform.clock().now();
             let at = self.time_of(environment);
-            let ended = watches::end_expired(&self.0.db, environment, at, now).await?;
+            let ended = watches::end_expired(self.0.db.worker(), environment, at, now).await?;
             if ended > 0 {
                 let environment = environment.as_str();
                 tracing::info!(environment, ended, "watches ended with their certificates");

@@ -56,11 +56,11 @@ impl Revocation {
     pub(crate) async fn flag_new(&self) -> Result<u64, Error> {
         let _one_at_a_time = self.0.flagging.lock().await;
         let mut flagged = 0;
-        for list in lists::unflagged(&self.0.db).await? {
+        for list in lists::unflagged(self.0.db.worker()).await? {
             flagged += self
                 .flag_list(&list, (list.flagged_through, list.seq))
                 .await?;
-            lists::flagged(&self.0.db, list.id, list.seq).await?;
+            lists::flagged(self.0.db.worker(), list.id, list.seq).await?;
         }
         Ok(flagged)
     }
@@ -74,7 +74,7 @@ impl Revocation {
         let mut flagged = 0;
         let mut last = None;
         loop {
-            let newly = entries::since(&self.0.db, list.id, versions, last.take()).await?;
+            let newly = entries::since(self.0.db.worker(), list.id, versions, last.take()).await?;
             let Some(end) = newly.last() else {
                 return Ok(flagged);
             };
@@ -98,12 +98,12 @@ impl Revocation {
         let serials = || newly.iter().map(|entry| entry.serial.clone());
         let (environment, issuer) = (&list.environment, &list.issuer);
         // Nearly no serial of a new list is watched: asking first spares the lock.
-        let ahead = watches::unflagged(&self.0.db, environment, issuer, serials()).await?;
+        let ahead = watches::unflagged(self.0.db.worker(), environment, issuer, serials()).await?;
         if ahead.is_empty() {
             return Ok((0, 0));
         }
         let now = self.0.platform.clock().now();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = begin_write(self.0.db.worker()).await?;
         let found = watches::unflagged(&txn, environment, issuer, serials()).await?;
         let by_serial: HashMap<&[u8], &revoked_entry::Model> = newly
             .iter()

@@ -49,14 +49,15 @@ use std::{
 };
 
 use actix_web::web::Data;
-use sea_orm::DatabaseConnection;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio::sync::{Mutex, Notify};
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::api::CertificateStatus;
-use warikan_messaging::Relay;
+use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_pki::PinnedAnchors;
-use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
+use warikan_runtime::{
+    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+};
 
 pub use api::routes;
 pub use config::{Config, Source};
@@ -74,7 +75,7 @@ pub struct Revocation(Arc<Inner>);
 
 struct Inner {
     platform: Platform,
-    db: DatabaseConnection,
+    db: ServiceDatabase,
     relay: Relay,
     anchors: PinnedAnchors,
     config: Config,
@@ -113,7 +114,7 @@ impl Revocation {
         let client = source::SourceClient::new(&config).map_err(refused)?;
         let db = on.databases.open(NAME, Migrator).await?;
         let status = status::StatusStore::default();
-        store::lists::load(&db, &status)
+        store::lists::load(db.worker(), &status)
             .await
             .map_err(OpenError::database(NAME))?;
         for source in &sources {
@@ -135,6 +136,15 @@ impl Revocation {
                 .to_string(),
             flagging: Mutex::new(()),
         })))
+    }
+
+    /// Brings the schema up to date and does nothing else.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
+        databases.migrate(NAME, Migrator).await?;
+        Ok(())
     }
 
     /// The answer to the one question other services ask.

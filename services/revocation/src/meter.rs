@@ -10,7 +10,7 @@ use warikan_contracts::{
     Envelope,
     facts::{Channel, CheckedCertificate, StatusChecked},
 };
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::Outbox;
 use warikan_types::{BillingMonth, CertificateHandle, TenantScope};
 
 use crate::{
@@ -26,11 +26,11 @@ impl Revocation {
     /// Meters what the present month has not been metered for.
     pub(crate) async fn meter(&self) -> Result<(), Error> {
         let month = BillingMonth::of(self.0.platform.clock().now());
-        let tenants = metering::tenants_due(&self.0.db, month).await?;
+        let tenants = metering::tenants_due(self.0.db.worker(), month).await?;
         if tenants.is_empty() {
             return Ok(());
         }
-        let lists = metering::confirmed(&self.0.db, month).await?;
+        let lists = metering::confirmed(self.0.db.worker(), month).await?;
         for scope in tenants {
             self.meter_tenant(scope, month, &lists).await?;
         }
@@ -45,7 +45,7 @@ impl Revocation {
     ) -> Result<(), Error> {
         let mut after = None;
         loop {
-            let txn = begin_write(&self.0.db).await?;
+            let txn = self.0.db.begin_write(scope).await?;
             let rows = metering::watches_due(scope, &txn, month, after).await?;
             let Some(last) = rows.last() else {
                 txn.rollback().await?;

@@ -24,7 +24,7 @@ impl Revocation {
         // What merely has not been joined yet is not missed.
         self.flag_new().await?;
         let _one_at_a_time = self.0.flagging.lock().await;
-        let all = lists::all(&self.0.db).await?;
+        let all = lists::all(self.0.db.worker()).await?;
         let mut missed = 0;
         for list in &all {
             // Only what the event path has been through: a version of this moment is not missed, it is next.
@@ -32,7 +32,7 @@ impl Revocation {
         }
         let now = self.0.platform.clock().now();
         let id: Id<Request> = self.0.platform.entropy.id(now);
-        lists::rechecked(&self.0.db, id.uuid(), now, all.len(), missed).await?;
+        lists::rechecked(self.0.db.worker(), id.uuid(), now, all.len(), missed).await?;
         if missed == 0 {
             tracing::info!(lists = all.len(), missed, "full re-check");
         } else {

@@ -6,7 +6,7 @@
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use warikan_contracts::{Envelope, facts::WatchOrder};
 use warikan_http::{Answer, Idempotency};
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::{Hold, Outbox, hold};
 use warikan_pki::{Examined, PathError, examine, is_der};
 use warikan_types::{Sealer, TenantScope, Timestamp};
 
@@ -75,6 +75,9 @@ impl From<PathError> for CertificateRefused {
     }
 }
 
+/// Held together by all who start watches, and alone by a take-over's commit.
+pub(crate) const WATCHES_BEING_STARTED: &str = "watches being started";
+
 impl Revocation {
     /// Turns a certificate's octets into an order to watch it.
     pub(crate) fn order(
@@ -127,11 +130,13 @@ impl Revocation {
     ) -> Result<Answer, Error> {
         let now = self.0.platform.clock().now();
         let sealer = self.0.platform.keys.sealer();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
             return Ok(answer);
         }
+        // Two requests for one certificate at once: the second finds the first's watch.
+        hold(&txn, &format!("twin/{}", order.handle), Hold::Exclusive).await?;
         let answer = match twin(scope, &txn, &order, sealer).await? {
             Some(existing) => Answer::json(200, &WatchView::of(&existing, sealer)?),
             None => {
@@ -176,6 +181,9 @@ impl Revocation {
         now: Timestamp,
     ) -> Result<(watch::Model, Option<Envelope>), Error> {
         let mut row = row_of(scope, order, now, self.0.platform.keys.sealer());
+        // A list that is being taken over waits for this transaction before it commits, and its join then finds the watch. One
+        // that has committed is seen by the question below.
+        hold(db, WATCHES_BEING_STARTED, Hold::Shared).await?;
         let entry = entries::naming(db, scope.environment(), &order.certificate).await?;
         let Some(entry) = entry else {
             return Ok((row, None));

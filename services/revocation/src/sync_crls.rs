@@ -142,7 +142,7 @@ impl Revocation {
 
     async fn look(&self, source: &SourceState) -> Result<(), SyncError> {
         let environment = source.environment;
-        let troubled = sources::troubled(&self.0.db, environment).await?;
+        let troubled = sources::troubled(self.0.db.worker(), environment).await?;
         let listed = match self.0.client.index(&source.index).await {
             Ok(listed) => listed,
             Err(problem) => {
@@ -181,7 +181,13 @@ impl Revocation {
             }
         }
         let month = BillingMonth::of(self.0.platform.clock().now());
-        Ok(lists::confirm(&self.0.db, &in_force, month, self.time_of(environment)).await?)
+        Ok(lists::confirm(
+            self.0.db.worker(),
+            &in_force,
+            month,
+            self.time_of(environment),
+        )
+        .await?)
     }
 
     /// What has to be fetched, and the lists that the index says are still the ones we hold.
@@ -191,7 +197,7 @@ impl Revocation {
         listed: Vec<Listed>,
         troubled: &HashSet<String>,
     ) -> Result<(Vec<Target>, Vec<Uuid>), SyncError> {
-        let known = sources::known(&self.0.db, environment).await?;
+        let known = sources::known(self.0.db.worker(), environment).await?;
         self.catch_up(&known).await?;
         let (mut targets, mut in_force, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         let mut named = HashSet::new();
@@ -221,7 +227,16 @@ impl Revocation {
             };
             targets.push(Target { address, url });
         }
-        sources::add(&self.0.db, &fresh).await?;
+        if !fresh.is_empty() {
+            sources::add(self.0.db.worker(), &fresh).await?;
+            // Another process may have noted an address first, under its own id.
+            let noted = sources::known(self.0.db.worker(), environment).await?;
+            for target in &mut targets {
+                if let Some((row, _)) = noted.get(target.url.as_str()) {
+                    target.address = row.id;
+                }
+            }
+        }
         self.compare_listing(environment, &known, &named).await?;
         Ok((targets, in_force))
     }
@@ -231,7 +246,7 @@ impl Revocation {
         for held in known.values().filter_map(|(_, held)| held.as_ref()) {
             let in_memory = self.0.status.version(&lists::key_of(held)?);
             if in_memory.as_ref() != Some(&held.version) {
-                lists::load_one(&self.0.db, &self.0.status, held).await?;
+                lists::load_one(self.0.db.worker(), &self.0.status, held).await?;
             }
         }
         Ok(())
@@ -256,8 +271,8 @@ impl Revocation {
                 self.note(environment, url, &ListProblem::NotListed).await?;
             }
         }
-        sources::set_listed(&self.0.db, &back, true).await?;
-        sources::set_listed(&self.0.db, &gone, false).await?;
+        sources::set_listed(self.0.db.worker(), &back, true).await?;
+        sources::set_listed(self.0.db.worker(), &gone, false).await?;
         Ok(())
     }
 
@@ -296,7 +311,7 @@ impl Revocation {
         tracing::warn!(environment = environment.as_str(), url, code = problem.code(), detail = %problem, "revocation list not taken over");
         let now = self.0.platform.clock().now();
         let entropy = &self.0.platform.entropy;
-        sources::report(&self.0.db, environment, url, problem, now, entropy).await
+        sources::report(self.0.db.worker(), environment, url, problem, now, entropy).await
     }
 
     async fn settle(
@@ -314,6 +329,6 @@ impl Revocation {
             "source as it should be again"
         );
         let now = self.0.platform.clock().now();
-        sources::settle(&self.0.db, environment, url, now).await
+        sources::settle(self.0.db.worker(), environment, url, now).await
     }
 }

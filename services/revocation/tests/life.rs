@@ -258,10 +258,7 @@ async fn the_recheck_finds_and_counts_what_the_event_path_missed() {
     bench.publish();
     bench.revocation.sync(bench.environment).await.unwrap();
     // An event path that believes it has been through, and has not.
-    let file = bench.house.directory().join("revocation.sqlite");
-    let db = sea_orm::Database::connect(format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
+    let db = bench.house.database("revocation").await;
     db.execute_unprepared("UPDATE crl_partition SET flagged_through = seq")
         .await
         .unwrap();

@@ -31,6 +31,8 @@ pub(crate) enum Error {
     Damaged(&'static str),
     #[error("the work was interrupted")]
     Interrupted,
+    #[error("another process changed the sandbox meanwhile")]
+    Overtaken,
 }
 
 impl Error {
@@ -106,6 +108,11 @@ impl From<Error> for Problem {
             ),
             Error::Idempotency(error) => error.into(),
             Error::Database(error) => error.into(),
+            Error::Overtaken => Self::new(
+                Code::Unavailable,
+                "The sandbox was changed through another process meanwhile. Repeat the request with the same Idempotency-Key.",
+            )
+            .retry_after(1),
             Error::Damaged(_) | Error::Interrupted => Self::internal(&error),
         }
     }

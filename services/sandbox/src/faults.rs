@@ -31,7 +31,7 @@ impl Sandbox {
         } else if !served.faults.contains(&fault) {
             served.faults.push(fault);
         }
-        store::put_setting(&self.inner.db, FAULTS, &served.faults).await?;
+        store::put_setting(self.inner.db.worker(), FAULTS, &served.faults).await?;
         let faults = served.faults.clone();
         self.serve(served);
         drop(guard);
@@ -44,7 +44,7 @@ impl Sandbox {
         let clock = &self.inner.on.clocks.sandbox;
         let now = clock.advance(by)?;
         let micros = u64::try_from(clock.offset().as_micros()).unwrap_or(u64::MAX);
-        store::put_setting(&self.inner.db, CLOCK_OFFSET, &micros).await?;
+        store::put_setting(self.inner.db.worker(), CLOCK_OFFSET, &micros).await?;
         self.inner.moved.notify_waiters();
         drop(guard);
         Ok(now)

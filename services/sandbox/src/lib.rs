@@ -36,10 +36,11 @@ use std::{
 };
 
 use actix_web::web::Data;
-use sea_orm::DatabaseConnection;
 use tokio::sync::{Mutex, Notify};
-use warikan_messaging::Relay;
-use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
+use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_runtime::{
+    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+};
 use warikan_simulator::{Genesis, Root, Simulator};
 use warikan_types::Timestamp;
 
@@ -71,7 +72,7 @@ pub struct Sandbox {
 struct Inner {
     config: Config,
     on: Platform,
-    db: DatabaseConnection,
+    db: ServiceDatabase,
     relay: Relay,
     state: Arc<Mutex<Option<State>>>,
     served: RwLock<Arc<Served>>,
@@ -103,11 +104,13 @@ impl Sandbox {
             })
     }
 
-    async fn start(config: Config, on: &Platform, db: DatabaseConnection) -> Result<Self, Error> {
-        restore_clock(on, &db).await?;
+    async fn start(config: Config, on: &Platform, db: ServiceDatabase) -> Result<Self, Error> {
+        restore_clock(on, db.worker()).await?;
         let served = Served {
-            lists: store::lists(&db).await?.into_iter().collect(),
-            faults: store::setting(&db, FAULTS).await?.unwrap_or_default(),
+            lists: store::lists(db.worker()).await?.into_iter().collect(),
+            faults: store::setting(db.worker(), FAULTS)
+                .await?
+                .unwrap_or_default(),
         };
         let mut inner = Inner {
             config,
@@ -120,7 +123,10 @@ impl Sandbox {
             moved: Notify::new(),
             db,
         };
-        if store::records(&inner.db, on.keys.sealer()).await?.is_none() {
+        if store::records(inner.db.worker(), on.keys.sealer())
+            .await?
+            .is_none()
+        {
             let genesis = Self {
                 inner: Arc::new(inner),
             };
@@ -135,6 +141,15 @@ impl Sandbox {
             inner.roots = roots;
         }
         Ok(this)
+    }
+
+    /// Brings the schema up to date and does nothing else.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
+        databases.migrate(NAME, Migrator).await?;
+        Ok(())
     }
 
     /// The first start, in one transaction: CAs, named persons, their lists.
@@ -245,7 +260,7 @@ impl Sandbox {
 }
 
 /// The clock goes on where it was left: certificates issued in its future must not become "not yet valid" by a restart.
-async fn restore_clock(on: &Platform, db: &DatabaseConnection) -> Result<(), Error> {
+async fn restore_clock(on: &Platform, db: &sea_orm::DatabaseConnection) -> Result<(), Error> {
     let stored: Option<u64> = store::setting(db, CLOCK_OFFSET).await?;
     let clock = &on.clocks.sandbox;
     let missing = Duration::from_micros(stored.unwrap_or(0)).saturating_sub(clock.offset());

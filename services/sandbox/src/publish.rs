@@ -96,7 +96,7 @@ impl Sandbox {
     /// Publishes when no one did for six hours of real time.
     pub(crate) async fn publish_if_due(&self) -> Result<(), Error> {
         let real = self.inner.on.clock().now();
-        let last: Option<Timestamp> = store::setting(&self.inner.db, PUBLISHED_AT).await?;
+        let last: Option<Timestamp> = store::setting(self.inner.db.worker(), PUBLISHED_AT).await?;
         if last.is_none_or(|last| last.plus(KEEP_ALIVE) <= real) {
             self.publish().await?;
         }

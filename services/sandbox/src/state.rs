@@ -13,7 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 use warikan_contracts::{Envelope, facts::CrlPublished};
 use warikan_http::{Answer, Idempotency};
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::{Hold, Outbox, begin_write, hold};
 use warikan_simulator::{
     KeySource, PersonId, PersonRecord, Publication, Simulator, SimulatorError, fixtures,
 };
@@ -27,6 +27,8 @@ use crate::{
     store::{self, HolderRow},
 };
 
+/// How many changes have been written.
+const REVISION: &str = "revision";
 /// Real time of the last publication.
 pub(crate) const PUBLISHED_AT: &str = "published_at";
 
@@ -45,6 +47,8 @@ pub(crate) struct State {
     by_number: HashMap<PersonId, Uuid>,
     new: Vec<HolderRow>,
     entropy: Entropy,
+    /// How many changes have been written.
+    revision: u64,
     /// The sandbox's time when this change began.
     pub(crate) now: Timestamp,
 }
@@ -57,6 +61,7 @@ impl State {
             by_number: HashMap::new(),
             new: Vec::new(),
             entropy,
+            revision: 0,
             now,
         }
     }
@@ -80,6 +85,19 @@ impl State {
             .push(store::holder_row(id.uuid(), number, demonstrates, listed));
         self.remember(holder);
         holder
+    }
+
+    /// Counts the change. Where another process has made one since this memory was read, it is out of date: nothing is
+    /// written, and the next request reads it anew.
+    async fn advance(&mut self, txn: &sea_orm::DatabaseTransaction) -> Result<(), Error> {
+        hold(txn, REVISION, Hold::Exclusive).await?;
+        let stored: u64 = store::setting(txn, REVISION).await?.unwrap_or(0);
+        if stored != self.revision {
+            return Err(Error::Overtaken);
+        }
+        self.revision += 1;
+        store::put_setting(txn, REVISION, &self.revision).await?;
+        Ok(())
     }
 
     fn remember(&mut self, holder: Holder) {
@@ -160,7 +178,7 @@ impl Sandbox {
         let mut guard = self.state().await?;
         if let Some(once) = once {
             // Nobody else writes while the guard is held, so what this transaction sees still holds below.
-            let txn = begin_write(&self.inner.db).await?;
+            let txn = begin_write(self.inner.db.worker()).await?;
             let before = once.claim(&txn, real).await?;
             txn.rollback().await?;
             if let Some(answer) = before {
@@ -193,7 +211,8 @@ impl Sandbox {
             }
         };
         let answer = answer(&done.value);
-        let txn = begin_write(&self.inner.db).await?;
+        let txn = begin_write(self.inner.db.worker()).await?;
+        state.advance(&txn).await?;
         if let Some(once) = once {
             once.claim(&txn, real).await?;
             once.keep(&txn, &answer).await?;
@@ -261,14 +280,17 @@ impl Sandbox {
 
     async fn load(&self) -> Result<Option<State>, Error> {
         let inner = &self.inner;
-        let Some(records) = store::records(&inner.db, inner.on.keys.sealer()).await? else {
+        // The count first: what another process writes meanwhile is then noticed at the next change.
+        let revision = store::setting(inner.db.worker(), REVISION).await?;
+        let Some(records) = store::records(inner.db.worker(), inner.on.keys.sealer()).await? else {
             return Ok(None);
         };
         let simulator = tokio::task::spawn_blocking(move || Simulator::restore(records))
             .await
             .map_err(|_| Error::Interrupted)??;
         let mut state = State::new(simulator, inner.on.entropy.clone(), self.now());
-        for row in store::holders(&inner.db).await? {
+        state.revision = revision.unwrap_or(0);
+        for row in store::holders(inner.db.worker()).await? {
             let number = u64::try_from(row.number).map_err(|_| Error::Damaged("person"))?;
             state.remember(Holder {
                 id: Id::from_uuid(row.id),

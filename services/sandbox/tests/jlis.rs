@@ -9,7 +9,7 @@ use common::{bytes, get, happen, id, on_card, open, person, post, publish, serve
 use reqwest::Method;
 use serde_json::{Value, json};
 use warikan_contracts::{Envelope, Fact, facts::CrlPublished};
-use warikan_messaging::{Consumer, HandleError, Handler, begin_write};
+use warikan_messaging::{Consumer, HandleError, Handler};
 use warikan_runtime::Databases;
 use warikan_testkit::{App, TestHouse};
 use warikan_types::Environment;
@@ -423,12 +423,11 @@ async fn those_who_fetch_lists_are_told_before_the_answer() {
     let house = TestHouse::new();
     let databases: &Databases = &house.platform.databases;
     let db = databases.open("listener", Migrator).await.unwrap();
-    begin_write(&db).await.unwrap().rollback().await.unwrap();
     let mut module = open(&house).await.module();
     module.consumers.push(Consumer::new(
         "listener.crl",
         &[CrlPublished::TYPE],
-        db,
+        db.worker().clone(),
         Listener(&TOLD),
     ));
     let app = App::serve(&house.platform, vec![module]).await;

@@ -141,11 +141,12 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Migrate(options) => {
             let config = options.load()?;
             init_telemetry(LOG_FILTER, config.json_logs);
-            let nowhere = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
-            let house = compose::open(&config, compose::clocks(), nowhere).await?;
-            for module in &house.modules {
-                writeln!(out, "{}: up to date", module.name)?;
+            let mut done = Vec::new();
+            let outcome = compose::migrate(&config, |service| done.push(service)).await;
+            for service in done {
+                writeln!(out, "{service}: up to date")?;
             }
+            outcome?;
         }
         Command::Doctor(options) => {
             let config = options.load()?;

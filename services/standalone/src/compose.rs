@@ -17,7 +17,9 @@ use warikan_messaging::Bus;
 use warikan_onboarding::{Bootstrap, Onboarding};
 use warikan_pki::PinnedAnchors;
 use warikan_revocation::{Revocation, Source, StatusReplica};
-use warikan_runtime::{Clocks, Databases, KeyError, Keys, Module, OpenError, Peer, Platform};
+use warikan_runtime::{
+    Clocks, DatabaseConfigError, DatabaseKind, KeyError, Keys, Module, OpenError, Peer, Platform,
+};
 use warikan_sandbox::Sandbox;
 use warikan_types::{Clock, Entropy, Environment};
 use warikan_verification::Verification;
@@ -55,6 +57,9 @@ pub enum ComposeError {
     /// A service.
     #[error(transparent)]
     Service(#[from] OpenError),
+    /// Where databases lie.
+    #[error("the configuration is not acceptable: {0}")]
+    Database(#[from] DatabaseConfigError),
     /// The trust anchors.
     #[error(transparent)]
     Anchors(#[from] LoadError),
@@ -115,7 +120,7 @@ fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
         keys,
         entropy,
         bus: Bus::in_process(),
-        databases: Databases::SqliteDirectory(directory.clone()),
+        databases: config.database.databases(directory)?,
     })
 }
 
@@ -130,7 +135,7 @@ pub async fn open(
     own_address: SocketAddr,
 ) -> Result<House, ComposeError> {
     let platform = platform(config, clocks)?;
-    let locks = locks::lock(&config.data_dir, &Role::SERVICES.map(Role::name))?;
+    let locks = own_files(config, &Role::SERVICES.map(Role::name))?;
     let mut modules = Vec::new();
     let mut sandbox_roots = Vec::new();
     let mut revocation_config = config.revocation.clone();
@@ -169,8 +174,45 @@ pub async fn open(
     })
 }
 
+/// Database files are one process's; PostgreSQL takes many, and keeps their migrations apart itself.
+fn own_files(config: &Config, services: &[&str]) -> Result<Vec<File>, ComposeError> {
+    match config.database.kind {
+        DatabaseKind::Sqlite => locks::lock(&config.data_dir, services),
+        DatabaseKind::Postgres => Ok(Vec::new()),
+    }
+}
+
 async fn open_onboarding(config: &Config, platform: &Platform) -> Result<Onboarding, OpenError> {
     Onboarding::open(config.data_dir.join("operator-credential.json"), platform).await
+}
+
+/// Brings every service's schema up to date, and does nothing else. `told` hears of each service that is done.
+///
+/// # Errors
+/// [`ComposeError`]; what was migrated until then stays.
+pub async fn migrate(
+    config: &Config,
+    mut told: impl FnMut(&'static str),
+) -> Result<(), ComposeError> {
+    let directory = &config.data_dir;
+    locks::make_private(directory)?;
+    let _locks = own_files(config, &Role::SERVICES.map(Role::name))?;
+    let databases = config.database.databases(directory)?;
+    if config.sandbox.enabled {
+        Sandbox::migrate(&databases).await?;
+        told("sandbox");
+    }
+    Onboarding::migrate(&databases).await?;
+    told("onboarding");
+    Verification::migrate(&databases).await?;
+    told("verification");
+    Revocation::migrate(&databases).await?;
+    told("revocation");
+    Webhooks::migrate(&databases).await?;
+    told("webhooks");
+    Billing::migrate(&databases).await?;
+    told("billing");
+    Ok(())
 }
 
 fn sandbox_source(base: &str) -> Source {
@@ -219,7 +261,7 @@ pub async fn open_role(
         house.front = Front::Proxy(gateway.map_err(failed("no HTTP client can be made"))?);
         return Ok(house);
     }
-    house._locks = locks::lock(&config.data_dir, &[role.name()])?;
+    house._locks = own_files(config, &[role.name()])?;
     house.open_service(config, role).await?;
     Ok(house)
 }

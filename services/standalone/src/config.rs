@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use warikan_runtime::DatabaseConfig;
 
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub production: Production,
     /// The sandbox.
     pub sandbox: SandboxConfig,
+    /// Which database engine, and how to reach it.
+    pub database: DatabaseConfig,
     /// Verification.
     pub verification: warikan_verification::Config,
     /// Revocation.
@@ -124,6 +127,7 @@ impl Default for Config {
             gateway: GatewayConfig::default(),
             production: Production::default(),
             sandbox: SandboxConfig::default(),
+            database: DatabaseConfig::default(),
             verification: warikan_verification::Config::default(),
             revocation: warikan_revocation::Config::default(),
             webhooks: warikan_webhooks::Config::default(),

@@ -6,7 +6,7 @@ use warikan_contracts::{
     Envelope,
     facts::{Channel, CheckedCertificate, StatusChecked},
 };
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::Outbox;
 use warikan_types::{
     BillingMonth, CertificateHandle, CertificateKind, SubjectId, TenantScope, Timestamp,
 };
@@ -48,9 +48,14 @@ impl Verification {
         let inner = &self.0;
         let environment = scope.environment();
         let at = inner.platform.clocks.of(environment).now();
-        let subject = store::subject(&inner.db, scope, id).await?;
+        let rows = {
+            // Let go before the status is asked for, which may be a call to another process.
+            let db = inner.db.begin_read(scope).await?;
+            let subject = store::subject(&db, scope, id).await?;
+            store::certificates_of(&db, scope, subject.id).await?
+        };
         let mut certificates = Vec::new();
-        for row in store::certificates_of(&inner.db, scope, subject.id).await? {
+        for row in rows {
             let not_after = Timestamp::new(row.not_after);
             if not_after < at {
                 continue;
@@ -111,7 +116,7 @@ impl Verification {
             id.to_string(),
             &fact,
         );
-        let transaction = begin_write(&self.0.db).await?;
+        let transaction = self.0.db.begin_write(scope).await?;
         Outbox::append(&transaction, [envelope]).await?;
         transaction.commit().await?;
         self.0.relay.wake();

@@ -1,7 +1,7 @@
 //! Erasing a person at a tenant's wish.
 
 use warikan_contracts::{Envelope, facts::SubjectErased};
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::Outbox;
 use warikan_types::{CertificateHandle, SubjectId, TenantScope};
 
 use crate::{Verification, error::Error, store};
@@ -14,8 +14,8 @@ impl Verification {
         id: SubjectId,
     ) -> Result<(), Error> {
         let inner = &self.0;
-        let txn = begin_write(&inner.db).await?;
-        let row = store::subject(&txn, scope, id).await?;
+        let txn = inner.db.begin_write(scope).await?;
+        let row = store::subject_to_change(&txn, scope, id).await?;
         if row.erased_at.is_some() {
             txn.rollback().await?;
             return Ok(());

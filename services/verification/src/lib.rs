@@ -17,6 +17,7 @@ mod entity;
 mod erase_subject;
 mod error;
 mod evidence;
+mod find_subject;
 mod gather;
 mod migrations;
 mod request;
@@ -28,16 +29,17 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Data;
-use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::api::CertificateStatus;
-use warikan_messaging::Relay;
+use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_pki::PinnedAnchors;
-use warikan_runtime::{Module, OpenError, Platform, Task, relay_task};
+use warikan_runtime::{Databases, Module, OpenError, Platform, Task, relay_task};
 
 pub use config::Config;
 
+/// The service's name, and that of its database.
+const NAME: &str = "verification";
 /// How often spent rows are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -47,7 +49,7 @@ pub struct Verification(Arc<Inner>);
 
 struct Inner {
     config: Config,
-    db: DatabaseConnection,
+    db: ServiceDatabase,
     relay: Relay,
     platform: Platform,
     anchors: PinnedAnchors,
@@ -80,10 +82,7 @@ impl Verification {
         anchors: impl Into<PinnedAnchors>,
         status: Arc<dyn CertificateStatus>,
     ) -> Result<Self, OpenError> {
-        let db = on
-            .databases
-            .open("verification", migrations::Migrator)
-            .await?;
+        let db = on.databases.open(NAME, migrations::Migrator).await?;
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
             config,
@@ -94,12 +93,21 @@ impl Verification {
         })))
     }
 
+    /// Brings the schema up to date and does nothing else.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
+        databases.migrate(NAME, migrations::Migrator).await?;
+        Ok(())
+    }
+
     /// Routes and tasks.
     #[must_use]
     pub fn module(&self) -> Module {
         let this = self.clone();
         Module {
-            name: "verification",
+            name: NAME,
             routes: Arc::new(move |config| {
                 config.app_data(Data::new(this.clone()));
                 routes(config);
@@ -129,8 +137,8 @@ impl Verification {
                         .clock()
                         .now()
                         .minus(warikan_http::ANSWERS_KEPT);
-                    store::prune_challenges(&this.0.db, before).await?;
-                    warikan_http::prune_answers(&this.0.db, before).await?;
+                    store::prune_challenges(this.0.db.worker(), before).await?;
+                    warikan_http::prune_answers(this.0.db.worker(), before).await?;
                     Ok(())
                 }
             },

@@ -42,7 +42,7 @@ impl Verification {
         id: VerificationId,
         at: Option<Timestamp>,
     ) -> Result<Revalidation, Error> {
-        let row = store::verification(&self.0.db, scope, id).await?;
+        let row = store::verification(&self.0.db.begin_read(scope).await?, scope, id).await?;
         if row.evidence.is_empty() {
             return Err(Error::NotFound);
         }

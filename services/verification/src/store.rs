@@ -87,6 +87,21 @@ pub(crate) async fn challenge<C: ConnectionTrait>(
         .await
 }
 
+/// The same, for the answer that would use it: of several at once the next waits until this transaction ends, and then sees
+/// what it did (F020).
+pub(crate) async fn challenge_to_use(
+    on: &DatabaseTransaction,
+    scope: TenantScope,
+    id: ChallengeId,
+) -> Result<Option<ChallengeRow>, DbErr> {
+    challenge::Entity::find_by_id(id.uuid())
+        .filter(challenge::Column::Tenant.eq(scope.tenant().uuid()))
+        .filter(challenge::Column::Environment.eq(scope.environment().as_str()))
+        .lock_exclusive()
+        .one(on)
+        .await
+}
+
 /// Consumes a challenge that the same transaction has seen unused.
 pub(crate) async fn use_challenge(
     on: &DatabaseTransaction,
@@ -183,6 +198,21 @@ pub(crate) async fn subject<C: ConnectionTrait>(
         .ok_or(Error::NotFound)
 }
 
+/// The same, for its erasure: verifications that are being written about it are waited for, later ones wait.
+pub(crate) async fn subject_to_change(
+    on: &DatabaseTransaction,
+    scope: TenantScope,
+    id: SubjectId,
+) -> Result<SubjectRow, Error> {
+    subject::Entity::find_by_id(id.uuid())
+        .filter(subject::Column::Tenant.eq(scope.tenant().uuid()))
+        .filter(subject::Column::Environment.eq(scope.environment().as_str()))
+        .lock_exclusive()
+        .one(on)
+        .await?
+        .ok_or(Error::NotFound)
+}
+
 pub(crate) async fn subjects<C: ConnectionTrait>(
     on: &C,
     scope: TenantScope,
@@ -210,10 +240,13 @@ pub(crate) async fn subject_by_reference(
         .filter(subject::Column::Tenant.eq(scope.tenant().uuid()))
         .filter(subject::Column::Environment.eq(scope.environment().as_str()))
         .filter(subject::Column::ReferenceDigest.eq(fingerprint.to_vec()))
+        .lock_shared()
         .one(on)
         .await
 }
 
+/// The subject that has the certificate. Its erasure waits until the transaction ends, and so finds what that wrote about it; one
+/// that was erased a moment ago is not found.
 pub(crate) async fn subject_of_certificate(
     on: &DatabaseTransaction,
     scope: TenantScope,
@@ -224,7 +257,13 @@ pub(crate) async fn subject_of_certificate(
         .one(on)
         .await?;
     match row {
-        Some(row) => subject::Entity::find_by_id(row.subject).one(on).await,
+        Some(row) => {
+            subject::Entity::find_by_id(row.subject)
+                .filter(subject::Column::ErasedAt.is_null())
+                .lock_shared()
+                .one(on)
+                .await
+        }
         None => Ok(None),
     }
 }

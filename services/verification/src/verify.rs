@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use warikan_contracts::{
     Envelope,
-    facts::{SubjectChange, SubjectChanged, VerificationCompleted, WatchOrder},
+    facts::{VerificationCompleted, WatchOrder},
 };
 use warikan_http::{Answer, Idempotency, Problem};
-use warikan_messaging::{Outbox, begin_write};
+use warikan_messaging::Outbox;
 use warikan_pki::{
     AlgorithmPolicy, CheckName, Evidence, Examined, Policy, Purpose, Report, StatusKnowledge,
     examine, sha256, validate,
 };
 use warikan_types::{
-    Base64Bytes, ClientId, Environment, SubjectId, TenantScope, Timestamp, Verdict, VerificationId,
-    WatchId,
+    Base64Bytes, ClientId, Environment, TenantScope, Timestamp, Verdict, VerificationId, WatchId,
 };
 
 use sea_orm::DatabaseTransaction;
@@ -44,18 +43,18 @@ pub(crate) struct VerificationAnswer {
 }
 
 /// Everything learned about one request before the transaction.
-struct Case {
-    id: VerificationId,
-    scope: TenantScope,
+pub(crate) struct Case {
+    pub(crate) id: VerificationId,
+    pub(crate) scope: TenantScope,
     client: ClientId,
-    accepted_at: Timestamp,
+    pub(crate) accepted_at: Timestamp,
     /// By the environment's clock: the time that certificates and lists are judged by.
     at: Timestamp,
-    submission: Submission,
+    pub(crate) submission: Submission,
     examined: Examined,
     status: Option<StatusKnowledge>,
     policy: Policy,
-    report: Report,
+    pub(crate) report: Report,
 }
 
 impl Verification {
@@ -68,7 +67,7 @@ impl Verification {
         once: &Idempotency,
     ) -> Result<Answer, Problem> {
         let case = self.decide(scope, client, request).await?;
-        let transaction = begin_write(&self.0.db).await?;
+        let transaction = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&transaction, case.accepted_at).await? {
             transaction.rollback().await?;
             return Ok(answer);
@@ -95,7 +94,7 @@ impl Verification {
         let purpose = match request.challenge_id {
             // Without a challenge an authentication certificate proves nothing.
             None => Purpose::Signature,
-            Some(id) => store::challenge(&inner.db, scope, id)
+            Some(id) => store::challenge(&inner.db.begin_read(scope).await?, scope, id)
                 .await?
                 .and_then(|row| ChallengePurpose::from_word(&row.purpose))
                 .map_or(Purpose::Any, ChallengePurpose::policy),
@@ -159,7 +158,7 @@ impl Verification {
         request: &VerificationRequest,
     ) -> Result<Answer, Error> {
         if let Some(id) = request.challenge_id {
-            let row = store::challenge(on, case.scope, id).await?;
+            let row = store::challenge_to_use(on, case.scope, id).await?;
             let check = challenge::judge(row.as_ref(), &case.submission.signed, case.accepted_at);
             if row.is_some_and(|row| row.used_by.is_none()) {
                 store::use_challenge(on, case.scope, id, challenge::used_by(case.id)).await?;
@@ -205,80 +204,6 @@ impl Verification {
             not_after: certificate.not_after(),
             id,
         })
-    }
-
-    /// The person behind the certificate. A new one is only believed in where nothing speaks against the signature:
-    /// a certificate is public, and presenting it proves nothing. With the fact that a known person has a certificate more, where
-    /// that is news.
-    async fn subject(
-        &self,
-        on: &DatabaseTransaction,
-        case: &Case,
-        known: &KnownCertificate,
-    ) -> Result<(Option<SubjectOfVerification>, Option<Envelope>), Error> {
-        let keys = &self.0.platform.keys;
-        let found = store::subject_of_certificate(on, case.scope, known.handle).await?;
-        if let Some(row) = found {
-            let subject = SubjectOfVerification {
-                id: SubjectId::from_uuid(row.id),
-                is_new: false,
-                reference: store::reference(keys.sealer(), case.scope, &row)?,
-            };
-            return Ok((Some(subject), None));
-        }
-        if case.report.verdict == Verdict::Invalid {
-            return Ok((None, None));
-        }
-        let reference = case.submission.reference.as_deref();
-        let fingerprint = reference.map(|text| keys.pseudonym().fingerprint(case.scope, text));
-        let same_customer = match &fingerprint {
-            Some(fingerprint) => store::subject_by_reference(on, case.scope, fingerprint).await?,
-            None => None,
-        };
-        let (id, is_new) = match same_customer {
-            Some(row) => (SubjectId::from_uuid(row.id), false),
-            None => {
-                let id = self.0.platform.entropy.id(case.accepted_at);
-                store::insert_subject(
-                    on,
-                    keys.sealer(),
-                    case.scope,
-                    id,
-                    reference.zip(fingerprint),
-                    case.accepted_at,
-                )
-                .await?;
-                (id, true)
-            }
-        };
-        store::insert_certificate(on, keys.sealer(), case.scope, id, known).await?;
-        let changed = (!is_new).then(|| self.certificate_added(case, id, known));
-        let subject = SubjectOfVerification {
-            id,
-            is_new,
-            reference: reference.map(str::to_owned),
-        };
-        Ok((Some(subject), changed))
-    }
-
-    fn certificate_added(
-        &self,
-        case: &Case,
-        subject: SubjectId,
-        known: &KnownCertificate,
-    ) -> Envelope {
-        let fact = SubjectChanged {
-            subject,
-            change: SubjectChange::CertificateAdded,
-            handle: known.handle,
-            kind: known.kind,
-            verification: Some(case.id),
-        };
-        let (id, at) = (
-            self.0.platform.entropy.id(case.accepted_at),
-            case.accepted_at,
-        );
-        Envelope::of(id, Some(case.scope), at, subject.to_string(), &fact)
     }
 
     fn watch_order(

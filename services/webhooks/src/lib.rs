@@ -38,7 +38,6 @@ mod store;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Data;
-use sea_orm::DatabaseConnection;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -49,10 +48,15 @@ use warikan_contracts::{
         SourceRecovered, SourceStale, SubjectChanged, TenantChanged, VerificationCompleted,
     },
 };
-use warikan_messaging::{Consumer, Relay};
-use warikan_runtime::{Module, OpenError, Platform, Task, prune_answers_task, relay_task};
+use warikan_messaging::{Consumer, Relay, ServiceDatabase};
+use warikan_runtime::{
+    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+};
 
 pub use config::Config;
+
+/// The service's name, and that of its database.
+const NAME: &str = "webhooks";
 
 /// The service. Clones share it.
 #[derive(Clone)]
@@ -61,7 +65,7 @@ pub struct Webhooks(Arc<Inner>);
 struct Inner {
     config: Config,
     platform: Platform,
-    db: DatabaseConnection,
+    db: ServiceDatabase,
     relay: Relay,
     egress: egress::Egress,
     dispatcher: tokio::sync::Mutex<deliver::Dispatcher>,
@@ -108,13 +112,10 @@ impl Webhooks {
     /// # Errors
     /// The database cannot be opened, or a value of `config` is not acceptable.
     pub async fn open(config: Config, on: &Platform) -> Result<Self, OpenError> {
-        let refused = |why: String| OpenError::Config {
-            service: "webhooks",
-            why,
-        };
+        let refused = |why: String| OpenError::Config { service: NAME, why };
         config.check().map_err(|why| refused(why.to_owned()))?;
         let egress = egress::Egress::new(&config).map_err(|error| refused(error.to_string()))?;
-        let db = on.databases.open("webhooks", Migrator).await?;
+        let db = on.databases.open(NAME, Migrator).await?;
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
             platform: on.clone(),
@@ -127,13 +128,22 @@ impl Webhooks {
         })))
     }
 
+    /// Brings the schema up to date and does nothing else.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
+        databases.migrate(NAME, Migrator).await?;
+        Ok(())
+    }
+
     /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`, `webhooks.prune_answers`).
     #[must_use]
     pub fn module(&self) -> Module {
         let state = Data::new(self.clone());
         let (deliver, prune) = (self.clone(), self.clone());
         Module {
-            name: "webhooks",
+            name: NAME,
             routes: Arc::new(move |config| {
                 config.app_data(state.clone());
                 routes(config);
@@ -189,13 +199,13 @@ impl Webhooks {
                     InvoiceFinalized::TYPE,
                     EndpointDisabled::TYPE,
                 ],
-                self.0.db.clone(),
+                self.0.db.worker().clone(),
                 consumers::Feed(self.clone()),
             ),
             Consumer::new(
                 "webhooks.tenants",
                 &[TenantChanged::TYPE],
-                self.0.db.clone(),
+                self.0.db.worker().clone(),
                 consumers::Tenants(self.clone()),
             ),
         ]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use warikan_http::{Answer, Idempotency};
-use warikan_messaging::begin_write;
+use warikan_messaging::{Hold, hold};
 use warikan_types::{Endpoint, TenantScope};
 
 use crate::{
@@ -26,7 +26,7 @@ impl Webhooks {
         let platform = &self.0.platform;
         let now = self.now();
         // A repeated request gets its first answer even where the URL would be refused by now.
-        if let Some(answer) = self.answered_before(once).await? {
+        if let Some(answer) = self.answered_before(scope, once).await? {
             return Ok(answer);
         }
         // Names are looked up outside of a transaction: nothing waits for a network while it holds one.
@@ -59,11 +59,18 @@ impl Webhooks {
             secret: secret.text(),
         };
 
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
             return Ok(answer);
         }
+        // Two at once must not both find the last place free.
+        hold(
+            &txn,
+            &format!("endpoints/{}", scope.tenant()),
+            Hold::Exclusive,
+        )
+        .await?;
         let limit = self.0.config.endpoints_per_tenant;
         if endpoints::count(scope, &txn).await? >= limit {
             return Err(WebhooksError::TooManyEndpoints(limit));
@@ -76,8 +83,12 @@ impl Webhooks {
     }
 
     /// The answer this key got before, if any. Claims nothing: the transaction is given up.
-    async fn answered_before(&self, once: &Idempotency) -> Result<Option<Answer>, WebhooksError> {
-        let txn = begin_write(&self.0.db).await?;
+    async fn answered_before(
+        &self,
+        scope: TenantScope,
+        once: &Idempotency,
+    ) -> Result<Option<Answer>, WebhooksError> {
+        let txn = self.0.db.begin_write(scope).await?;
         let answer = once.claim(&txn, self.now()).await?;
         txn.rollback().await?;
         Ok(answer)
@@ -99,8 +110,8 @@ impl Webhooks {
             }
         };
         let now = self.now();
-        let txn = begin_write(&self.0.db).await?;
-        let mut row = endpoints::find(scope, &txn, id)
+        let txn = self.0.db.begin_write(scope).await?;
+        let mut row = endpoints::find_to_change(scope, &txn, id)
             .await?
             .ok_or(WebhooksError::NotFound)?;
         if let Some(url) = url {
@@ -144,8 +155,8 @@ impl Webhooks {
     ) -> Result<Answer, WebhooksError> {
         let now = self.now();
         let platform = &self.0.platform;
-        let txn = begin_write(&self.0.db).await?;
-        let mut row = endpoints::find(scope, &txn, id)
+        let txn = self.0.db.begin_write(scope).await?;
+        let mut row = endpoints::find_to_change(scope, &txn, id)
             .await?
             .ok_or(WebhooksError::NotFound)?;
         if let Some(answer) = once.claim(&txn, now).await? {
@@ -176,7 +187,7 @@ impl Webhooks {
         scope: TenantScope,
         id: EndpointId,
     ) -> Result<(), WebhooksError> {
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         if !endpoints::delete(scope, &txn, id).await? {
             return Err(WebhooksError::NotFound);
         }
@@ -189,7 +200,8 @@ impl Webhooks {
         scope: TenantScope,
         id: EndpointId,
     ) -> Result<row::Model, WebhooksError> {
-        endpoints::find(scope, &self.0.db, id)
+        let db = self.0.db.begin_read(scope).await?;
+        endpoints::find(scope, &db, id)
             .await?
             .ok_or(WebhooksError::NotFound)
     }

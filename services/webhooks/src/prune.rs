@@ -14,10 +14,10 @@ const BATCH: u64 = 500;
 impl Webhooks {
     pub(crate) async fn prune(&self) -> Result<(), WebhooksError> {
         let cutoff = self.now().minus(self.0.config.retention());
-        for head in retention::heads(&self.0.db).await? {
-            let before = retention::first_young(&self.0.db, &head, cutoff).await?;
+        for head in retention::heads(self.0.db.worker()).await? {
+            let before = retention::first_young(self.0.db.worker(), &head, cutoff).await?;
             loop {
-                let txn = begin_write(&self.0.db).await?;
+                let txn = begin_write(self.0.db.worker()).await?;
                 let gone = retention::cut(&txn, &head, before, BATCH).await?;
                 txn.commit().await?;
                 if gone == 0 {

@@ -111,7 +111,8 @@ impl Webhooks {
         loop {
             let grown = self.0.grown.notified();
             // The ends first: what commits between the two reads is then left for the next, not passed over.
-            let (first, head) = feed::ends(scope, &self.0.db).await?;
+            let db = self.0.db.begin_read(scope).await?;
+            let (first, head) = feed::ends(scope, &db).await?;
             if after > head {
                 return Err(refused("lies beyond the end of this tenant's feed"));
             }
@@ -120,8 +121,8 @@ impl Webhooks {
                 return Err(gone(first));
             }
             let limit = request.limit;
-            let rows =
-                feed::between(scope, &self.0.db, after, head, &request.types, limit + 1).await?;
+            let rows = feed::between(scope, &db, after, head, &request.types, limit + 1).await?;
+            drop(db);
             let now = Instant::now();
             if !rows.is_empty() || now >= deadline {
                 return part(rows, limit, (first, head));
@@ -135,7 +136,7 @@ impl Webhooks {
     async fn place(&self, scope: TenantScope, after: After) -> Result<i64, WebhooksError> {
         match after {
             After::Sequence(number) => Ok(number),
-            After::Event(id) => feed::event(scope, &self.0.db, id.uuid())
+            After::Event(id) => feed::event(scope, &self.0.db.begin_read(scope).await?, id.uuid())
                 .await?
                 .map(|event| event.sequence)
                 .ok_or_else(|| refused("no event of this tenant's feed")),

@@ -43,6 +43,8 @@ impl Webhooks {
         if outcomes.is_empty() {
             return Ok(Recorded::default());
         }
+        let touched: HashSet<Uuid> = outcomes.iter().map(|one| one.endpoint).collect();
+        let endpoints = queue::endpoints(txn, touched).await?;
         let ids: Vec<Uuid> = outcomes.iter().map(|one| one.delivery).collect();
         let counts: HashMap<Uuid, (i32, i32)> = queue::counts(txn, &ids)
             .await?
@@ -84,17 +86,17 @@ impl Webhooks {
             }
         }
         queue::mark_delivered(txn, &delivered, now).await?;
-        self.judge_endpoints(txn, &kept, now).await
+        self.judge_endpoints(txn, endpoints, &kept, now).await
     }
 
     /// Keeps the endpoints' health: since when each fails, and whether that is long enough to stop.
     async fn judge_endpoints(
         &self,
         txn: &DatabaseTransaction,
+        endpoints: Vec<endpoint::Model>,
         kept: &[(&Outcome, (i32, i32))],
         now: Timestamp,
     ) -> Result<Recorded, DbErr> {
-        let touched: HashSet<Uuid> = kept.iter().map(|(one, _)| one.endpoint).collect();
         let failed = kept
             .iter()
             .filter(|(one, _)| !one.ending.succeeded())
@@ -102,7 +104,7 @@ impl Webhooks {
             .collect();
         let patience = Duration::from_secs(self.0.config.disable_after_seconds);
         let mut facts = Vec::new();
-        for before in queue::endpoints(txn, touched.into_iter().collect()).await? {
+        for before in endpoints {
             let mut row = before.clone();
             for (one, _) in kept.iter().filter(|(one, _)| one.endpoint == before.id) {
                 self.slow_down(&mut row, one, now);
@@ -181,7 +183,11 @@ fn attempt_row(one: &Outcome) -> attempt::Model {
         duration_ms: i64::try_from(one.duration.as_millis()).unwrap_or(i64::MAX),
         url: Some(one.to.url.clone()),
         signature: Some(one.signature.clone()).filter(|text| !text.is_empty()),
-        answer: one.answer.clone(),
+        // PostgreSQL's text takes every character but this one.
+        answer: one
+            .answer
+            .as_deref()
+            .map(|text| text.replace('\0', "\u{fffd}")),
         answer_cut: one.answer_cut,
     }
 }

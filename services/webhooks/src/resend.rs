@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use warikan_http::{Answer, Idempotency};
-use warikan_messaging::begin_write;
 use warikan_types::{Environment, Id, TenantScope, Timestamp};
 
 use crate::{
@@ -160,7 +159,7 @@ impl Webhooks {
     ) -> Result<Answer, WebhooksError> {
         let now = self.now();
         let event_type = request.event_type.unwrap_or(EventType::EndpointTested);
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         let row = find_enabled(scope, &txn, id).await?;
         let sandbox = scope.environment() == Environment::Sandbox;
         if event_type != EventType::EndpointTested && !sandbox {
@@ -199,7 +198,7 @@ impl Webhooks {
         scope: TenantScope,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, WebhooksError> {
-        let db = &self.0.db;
+        let db = &self.0.db.begin_read(scope).await?;
         let found = deliveries::find(scope, db, id).await?;
         let row = found.ok_or(WebhooksError::NotFound)?;
         let event = feed::event(scope, db, row.event).await?;
@@ -218,7 +217,7 @@ impl Webhooks {
         once: &Idempotency,
     ) -> Result<Answer, WebhooksError> {
         let now = self.now();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         let found = deliveries::find(scope, &txn, id).await?;
         let row = found.ok_or(WebhooksError::NotFound)?;
         find_enabled(scope, &txn, Id::from_uuid(row.endpoint)).await?;
@@ -250,7 +249,7 @@ impl Webhooks {
             return Err(range_refused("must be before until".to_owned()));
         }
         let now = self.now();
-        let txn = begin_write(&self.0.db).await?;
+        let txn = self.0.db.begin_write(scope).await?;
         let row = if request.preview {
             endpoints::find(scope, &txn, id)
                 .await?

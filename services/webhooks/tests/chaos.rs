@@ -45,7 +45,7 @@ fn config() -> Config {
 
 /// A house over a directory that outlives the process.
 async fn scene(directory: &Path) -> (Scene, Webhooks) {
-    let mut house = TestHouse::new();
+    let mut house = TestHouse::on_sqlite();
     let entropy = Entropy::system();
     house.platform.clocks = Clocks {
         production: Clock::system(),

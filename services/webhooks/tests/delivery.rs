@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Scene, expected_signature, verifies_v1a};
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use warikan_testkit::{Received, WebhookSink};
 use warikan_types::RevocationReason;
@@ -318,10 +318,7 @@ async fn f068_a_death_between_the_answer_and_the_record_sends_again_with_the_sam
     let told = scene.happen(tenant, 1).await;
     scene.deliver().await;
     // What a process leaves behind that died after the 2xx: the claim was committed, the outcome was not.
-    let file = scene.house.directory().join("webhooks.sqlite");
-    let db = Database::connect(format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
+    let db = scene.house.database("webhooks").await;
     db.execute_unprepared("DELETE FROM delivery_attempt")
         .await
         .unwrap();
@@ -333,7 +330,7 @@ async fn f068_a_death_between_the_answer_and_the_record_sends_again_with_the_sam
         .utc();
     let claimed = Statement::from_sql_and_values(
         db.get_database_backend(),
-        "UPDATE delivery SET state = 'pending', finished_at = NULL, lease_until = ?",
+        "UPDATE delivery SET state = 'pending', finished_at = NULL, lease_until = $1",
         [lease.into()],
     );
     assert_eq!(db.execute_raw(claimed).await.unwrap().rows_affected(), 1);

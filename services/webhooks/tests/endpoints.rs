@@ -6,7 +6,7 @@ mod common;
 
 use common::{Scene, config};
 use reqwest::Method;
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use warikan_testkit::{App, WebhookSink};
 use warikan_types::ClientScope;
@@ -297,10 +297,7 @@ async fn f065_secrets_lie_sealed() {
     let (_, token) = scene.tenant();
     let made = scene.endpoint(&token, HOOK).await;
     let octets = base64_of(made["secret"].as_str().unwrap());
-    let file = scene.house.directory().join("webhooks.sqlite");
-    let db = Database::connect(format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
+    let db = scene.house.database("webhooks").await;
     let rows = db
         .query_all_raw(Statement::from_string(
             db.get_database_backend(),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{RawReceiver, Scene, config, read_request};
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use warikan_testkit::WebhookSink;
@@ -70,10 +70,7 @@ async fn f067_a_hanging_endpoint_delays_no_other_and_holds_few_connections() {
     tokio::join!(scene.deliver(), others);
     assert_eq!(sink.received().len(), 30);
     // What was claimed for the hanging one and not begun was given back uncounted.
-    let file = scene.house.directory().join("webhooks.sqlite");
-    let db = Database::connect(format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
+    let db = scene.house.database("webhooks").await;
     let begun = "SELECT COUNT(*) AS n FROM delivery WHERE state = 'pending' AND attempts > 0";
     let begun = Statement::from_string(db.get_database_backend(), begun);
     let begun = db.query_one_raw(begun).await.unwrap().unwrap();

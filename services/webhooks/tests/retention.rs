@@ -5,7 +5,7 @@
 mod common;
 
 use common::Scene;
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use warikan_testkit::{App, WebhookSink};
 
@@ -19,10 +19,7 @@ fn sequences(feed: &Value) -> Vec<i64> {
 }
 
 async fn rows(scene: &Scene, table: &str) -> i64 {
-    let file = scene.house.directory().join("webhooks.sqlite");
-    let db = Database::connect(format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
+    let db = scene.house.database("webhooks").await;
     let statement = format!("SELECT COUNT(*) AS n FROM {table}");
     let statement = Statement::from_string(db.get_database_backend(), statement);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use warikan_contracts::{Envelope, EnvelopeError};
+use warikan_types::TenantId;
 
 use crate::{
     begin_write,
     counts::{ConsumerCounts, Counting},
+    database::narrow,
     inbox,
 };
 
@@ -157,6 +159,12 @@ impl Consumer {
                 .await
                 .map_err(BatchError::Unavailable)?;
         } else {
+            // One tenant's facts are applied behind its wall; a batch of several tenants' is the worker's.
+            if let Some(tenant) = only_tenant(&new) {
+                narrow(&transaction, tenant)
+                    .await
+                    .map_err(BatchError::Unavailable)?;
+            }
             // On an error the transaction is dropped, which rolls it back together with the inbox rows.
             AssertUnwindSafe(self.handler.apply_all(&new, &transaction))
                 .catch_unwind()
@@ -177,6 +185,15 @@ impl Consumer {
         }
         Ok(())
     }
+}
+
+/// Whose facts these are, where they are all one tenant's.
+fn only_tenant(envelopes: &[Envelope]) -> Option<TenantId> {
+    let mut tenants = envelopes
+        .iter()
+        .map(|envelope| envelope.scope.map(|scope| scope.tenant()));
+    let first = tenants.next()??;
+    tenants.all(|other| other == Some(first)).then_some(first)
 }
 
 /// What a panic said.

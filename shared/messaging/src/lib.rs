@@ -15,6 +15,7 @@
 mod bus;
 mod consumer;
 mod counts;
+mod database;
 mod entity;
 mod inbox;
 mod migrations;
@@ -26,6 +27,7 @@ mod transaction;
 pub use bus::{Bus, Outgoing, PublishError};
 pub use consumer::{Consumer, HandleError, Handler};
 pub use counts::{ConsumerCounts, RelayCounts};
+pub use database::{Hold, Reading, ServiceDatabase, hold, narrow};
 pub use migrations::migrations;
 pub use outbox::Outbox;
 pub use relay::{Relay, RelayError, Turn};

@@ -16,7 +16,9 @@ mod telemetry;
 
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
 pub use config::{ConfigError, load as load_config};
-pub use database::{Databases, OpenError};
+pub use database::{
+    DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, OpenError, Postgres,
+};
 pub use internal_token::{INTERNAL_TOKEN_HEADER, InternalCall, InternalTokenError};
 /// Signing a token or receipt failed.
 pub use jsonwebtoken::errors::Error as SignError;

@@ -1,7 +1,6 @@
 //! What a process hands to the services it opens.
 
-use sea_orm::DatabaseConnection;
-use warikan_messaging::{Bus, Relay};
+use warikan_messaging::{Bus, Relay, ServiceDatabase};
 use warikan_types::{Clock, Entropy, Environment};
 
 use crate::{Databases, Keys};
@@ -50,7 +49,7 @@ impl Platform {
 
     /// A relay for a service's outbox.
     #[must_use]
-    pub fn relay(&self, db: &DatabaseConnection) -> Relay {
-        Relay::new(db.clone(), self.bus.clone(), self.clock().clone())
+    pub fn relay(&self, db: &ServiceDatabase) -> Relay {
+        Relay::new(db.worker().clone(), self.bus.clone(), self.clock().clone())
     }
 }

@@ -3,12 +3,11 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use sea_orm::DatabaseConnection;
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
 };
-use warikan_messaging::Relay;
+use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_types::Clock;
 
 /// What a task's run can fail with.
@@ -111,13 +110,13 @@ pub fn relay_task(name: &'static str, relay: Relay) -> Task {
 /// The task every service that takes idempotency keys has: remove answers that can no longer be replayed. Some hold secrets
 /// that were shown once.
 #[must_use]
-pub fn prune_answers_task(name: &'static str, db: &DatabaseConnection, clock: &Clock) -> Task {
+pub fn prune_answers_task(name: &'static str, db: &ServiceDatabase, clock: &Clock) -> Task {
     const HOURLY: Duration = Duration::from_secs(3600);
     let (db, clock) = (db.clone(), clock.clone());
     Task::new(name, HOURLY, Arc::new(Notify::new()), move || {
         let (db, before) = (db.clone(), clock.now().minus(warikan_http::ANSWERS_KEPT));
         async move {
-            warikan_http::prune_answers(&db, before).await?;
+            warikan_http::prune_answers(db.worker(), before).await?;
             Ok(())
         }
     })
@@ -175,7 +174,7 @@ mod tests {
         }
     }
 
-    async fn database() -> DatabaseConnection {
+    async fn database() -> sea_orm::DatabaseConnection {
         let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
         options.max_connections(1).sqlx_logging(false);
         let db = Database::connect(options).await.unwrap();

@@ -1,5 +1,6 @@
 //! The platform of a test.
 
+use sea_orm::{Database, DatabaseConnection};
 use tempfile::TempDir;
 use warikan_messaging::Bus;
 use warikan_runtime::{AccessToken, Clocks, Databases, Keys, Platform};
@@ -7,10 +8,13 @@ use warikan_types::{
     ClientScope, Clock, Entropy, Environment, Principal, TenantId, TenantScope, Timestamp,
 };
 
+use crate::{TestDatabase, on_postgres};
+
 /// A platform of its own, gone with the test.
 pub struct TestHouse {
     /// What services are opened over.
     pub platform: Platform,
+    postgres: Option<TestDatabase>,
     directory: TempDir,
 }
 
@@ -27,6 +31,19 @@ impl TestHouse {
     /// Where no temporary directory can be made.
     #[must_use]
     pub fn new() -> Self {
+        Self::over(on_postgres().then(TestDatabase::create))
+    }
+
+    /// The same on SQLite, whatever tests were asked to run on: where the database is the test's matter.
+    ///
+    /// # Panics
+    /// Where no temporary directory can be made.
+    #[must_use]
+    pub fn on_sqlite() -> Self {
+        Self::over(None)
+    }
+
+    fn over(postgres: Option<TestDatabase>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let start: Timestamp = "2026-11-21T00:00:00Z".parse().expect("a timestamp");
         let entropy = Entropy::seeded(0x5741_5249);
@@ -40,8 +57,12 @@ impl TestHouse {
                 keys: Keys::ephemeral(&entropy),
                 entropy,
                 bus: Bus::in_process(),
-                databases: Databases::SqliteDirectory(directory.path().to_owned()),
+                databases: match &postgres {
+                    Some(database) => database.databases(),
+                    None => Databases::SqliteDirectory(directory.path().to_owned()),
+                },
             },
+            postgres,
             directory,
         }
     }
@@ -50,6 +71,28 @@ impl TestHouse {
     #[must_use]
     pub fn directory(&self) -> &std::path::Path {
         self.directory.path()
+    }
+
+    /// A service's data, as nobody but the database's owner sees them: for tests that look at rows, or damage them.
+    ///
+    /// # Panics
+    /// Where the service was never opened.
+    pub async fn database(&self, service: &str) -> DatabaseConnection {
+        match &self.postgres {
+            Some(database) => database.connect(service).await,
+            None => {
+                let file = self.directory.path().join(format!("{service}.sqlite"));
+                Database::connect(format!("sqlite://{}", file.display()))
+                    .await
+                    .expect("the service's file")
+            }
+        }
+    }
+
+    /// The PostgreSQL database, where tests run on one.
+    #[must_use]
+    pub const fn postgres(&self) -> Option<&TestDatabase> {
+        self.postgres.as_ref()
     }
 
     /// The clock.

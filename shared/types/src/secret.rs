@@ -16,6 +16,13 @@ impl<T> Secret<T> {
     }
 }
 
+/// A configuration may hold secrets; nothing writes them back.
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Secret<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        T::deserialize(from).map(Self)
+    }
+}
+
 /// Personal data (個人情報): no `Debug`, no `Display`, no `Serialize`.
 #[derive(Clone)]
 pub struct Personal<T>(T);

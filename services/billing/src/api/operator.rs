@@ -140,10 +140,10 @@ pub(crate) async fn read_month(
     billing: Data<Billing>,
 ) -> Result<Json<MonthReport>, Problem> {
     let period = period(&path)?;
-    let counted = usage::all_accepted_in(&billing.0.db, period)
+    let counted = usage::all_accepted_in(billing.0.db.worker(), period)
         .await
         .map_err(Problem::from)?;
-    let month = match months::find(&billing.0.db, period).await? {
+    let month = match months::find(billing.0.db.worker(), period).await? {
         Some(closed) => closed.into(),
         None => MonthView {
             period,

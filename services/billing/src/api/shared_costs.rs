@@ -88,7 +88,7 @@ pub(crate) async fn list(
     };
     let limit = page.limit()?;
     let after = cursors.read(None, &name, &page)?;
-    let rows = shared_costs::list(&billing.0.db, query.month, after, limit).await?;
+    let rows = shared_costs::list(billing.0.db.worker(), query.month, after, limit).await?;
     Ok(Json(
         cursors.page(None, &name, limit, rows, |row| row.id.uuid()),
     ))

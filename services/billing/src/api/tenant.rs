@@ -65,7 +65,8 @@ pub(crate) async fn list_invoices(
     let cursors = billing.0.platform.keys.cursors();
     let limit = query.limit()?;
     let after = cursors.read(Some(scope), "invoices", &query)?;
-    let rows = invoices::list(scope, &billing.0.db, after, limit).await?;
+    let db = billing.0.db.begin_read(scope).await?;
+    let rows = invoices::list(scope, &db, after, limit).await?;
     Ok(Json(cursors.page(
         Some(scope),
         "invoices",
@@ -92,9 +93,8 @@ pub(crate) async fn read_invoice(
     id: PathId<Invoice>,
     billing: Data<Billing>,
 ) -> Result<Json<InvoiceView>, Problem> {
-    Ok(Json(
-        invoices::find(caller.scope, &billing.0.db, id.0).await?,
-    ))
+    let db = billing.0.db.begin_read(caller.scope).await?;
+    Ok(Json(invoices::find(caller.scope, &db, id.0).await?))
 }
 
 /// List the operations behind an invoice line
@@ -119,11 +119,11 @@ pub(crate) async fn list_line_records(
 ) -> Result<Json<Page<RecordView>>, Problem> {
     let scope = caller.scope;
     let n: i32 = path.1.parse().map_err(|_| Problem::not_found())?;
-    let db = &billing.0.db;
     let cursors = billing.0.platform.keys.cursors();
     let list = format!("invoices/{}/lines/{n}/records", id.0);
     let limit = query.limit()?;
     let after = cursors.read(Some(scope), &list, &query)?;
+    let db = &billing.0.db.begin_read(scope).await?;
     let rows = match invoices::find_line(scope, db, id.0, n).await? {
         Some(behind) => usage::behind_line(scope, db, &behind, (after, limit)).await?,
         None => Vec::new(),

@@ -8,6 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 use warikan_contracts::facts::{TenantChanged, TenantState};
+use warikan_messaging::{Hold, hold};
 use warikan_types::{TenantId, Timestamp};
 
 use crate::{
@@ -44,6 +45,9 @@ pub(crate) async fn change(
     fact: &TenantChanged,
     occurred_at: Timestamp,
 ) -> Result<(), DbErr> {
+    // Two facts of one tenant at once: the second reads what the first wrote, or an older revision could overwrite a newer.
+    let name = format!("recipient/{}", fact.tenant);
+    hold(txn, &name, Hold::Exclusive).await?;
     let found = recipient::Entity::find_by_id(fact.tenant.uuid())
         .one(txn)
         .await?;

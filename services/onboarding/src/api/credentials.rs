@@ -98,12 +98,12 @@ pub(crate) async fn create(
         platform.keys.sealer(),
     )?;
     let now = platform.clock().now();
-    let transaction = begin_write(&inner.db).await?;
+    let transaction = begin_write(inner.db.worker()).await?;
     if let Some(answer) = once.claim(&transaction, now).await? {
         transaction.rollback().await?;
         return Ok(answer.into());
     }
-    let tenant = store::tenant(&transaction, id.0).await?;
+    let tenant = store::tenant_to_change(&transaction, id.0).await?;
     let state = TenantState::from_word(&tenant.state).ok_or(Error::Damaged("tenant.state"))?;
     let allowed = match body.environment {
         Environment::Sandbox => state != TenantState::Closed,
@@ -149,8 +149,8 @@ pub(crate) async fn list(
     id: PathId<Tenant>,
     onboarding: Data<Onboarding>,
 ) -> Result<HttpResponse, Problem> {
-    store::tenant(&onboarding.0.db, id.0).await?;
-    let rows = store::clients(&onboarding.0.db, id.0).await?;
+    store::tenant(onboarding.0.db.worker(), id.0).await?;
+    let rows = store::clients(onboarding.0.db.worker(), id.0).await?;
     Ok(HttpResponse::Ok().json(Page {
         data: rows.iter().map(view).collect::<Result<Vec<_>, _>>()?,
         next_cursor: None,
@@ -175,7 +175,7 @@ pub(crate) async fn revoke(
         .and_then(|text| text.parse().ok())
         .ok_or_else(Problem::not_found)?;
     let now = onboarding.0.platform.clock().now();
-    if store::revoke_client(&onboarding.0.db, id.0, client, now).await? {
+    if store::revoke_client(onboarding.0.db.worker(), id.0, client, now).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::not_found())

@@ -144,7 +144,7 @@ pub(crate) async fn apply(
         platform.keys.sealer(),
     )?;
     let now = platform.clock().now();
-    let transaction = begin_write(&inner.db).await?;
+    let transaction = begin_write(inner.db.worker()).await?;
     if let Some(answer) = once.claim(&transaction, now).await? {
         transaction.rollback().await?;
         return Ok(answer.into());
@@ -208,11 +208,11 @@ pub(crate) async fn list(
     let cursors = inner.platform.keys.cursors();
     let limit = query.limit()?;
     let after = cursors.read(None, "tenants", &query)?;
-    let rows = store::tenants(&inner.db, after, limit + 1).await?;
+    let rows = store::tenants(inner.db.worker(), after, limit + 1).await?;
     let page = cursors.page(None, "tenants", limit, rows, |row| row.id);
     let mut data = Vec::with_capacity(page.data.len());
     for row in page.data {
-        let checklist = store::checklist(&inner.db, Id::from_uuid(row.id)).await?;
+        let checklist = store::checklist(inner.db.worker(), Id::from_uuid(row.id)).await?;
         data.push(view(row, checklist)?);
     }
     Ok(HttpResponse::Ok().json(Page {
@@ -230,8 +230,8 @@ pub(crate) async fn read(
     id: PathId<Tenant>,
     onboarding: Data<Onboarding>,
 ) -> Result<HttpResponse, Problem> {
-    let row = store::tenant(&onboarding.0.db, id.0).await?;
-    let checklist = store::checklist(&onboarding.0.db, id.0).await?;
+    let row = store::tenant(onboarding.0.db.worker(), id.0).await?;
+    let checklist = store::checklist(onboarding.0.db.worker(), id.0).await?;
     Ok(HttpResponse::Ok().json(view(row, checklist)?))
 }
 
@@ -253,7 +253,7 @@ pub(crate) async fn record(
     let now = inner.platform.clock().now();
     let evidence = text("/evidence", &body.evidence, 500)?;
     let today = || (now.utc() + chrono::Duration::hours(9)).date_naive();
-    let transaction = begin_write(&inner.db).await?;
+    let transaction = begin_write(inner.db.worker()).await?;
     let row = store::tenant(&transaction, id.0).await?;
     store::record_item(
         &transaction,
@@ -287,8 +287,8 @@ pub(crate) async fn advance(
     onboarding: Data<Onboarding>,
 ) -> Result<HttpResponse, Problem> {
     let inner = &onboarding.0;
-    let transaction = begin_write(&inner.db).await?;
-    let mut row = store::tenant(&transaction, id.0).await?;
+    let transaction = begin_write(inner.db.worker()).await?;
+    let mut row = store::tenant_to_change(&transaction, id.0).await?;
     let checklist = store::checklist(&transaction, id.0).await?;
     let from = TenantState::from_word(&row.state).ok_or(Error::Damaged("tenant.state"))?;
     if from == body.to {

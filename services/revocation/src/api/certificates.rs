@@ -61,7 +61,8 @@ pub(crate) async fn list_statuses(
     query: Params<PageQuery>,
     revocation: Data<Revocation>,
 ) -> Result<Json<Page<StatusView>>, Problem> {
-    let (db, scope) = (&revocation.0.db, caller.scope);
+    let scope = caller.scope;
+    let db = &revocation.0.db.begin_read(scope).await?;
     if !store::watches::ever_watched(scope, db, id.0).await? {
         return Err(Error::NotFound.into());
     }

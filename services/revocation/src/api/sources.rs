@@ -127,7 +127,7 @@ pub(crate) async fn list_sources(
     query: Params<PageQuery>,
     revocation: Data<Revocation>,
 ) -> Result<Json<SourcePage>, Problem> {
-    let (limit, db) = (query.limit()?, &revocation.0.db);
+    let (limit, db) = (query.limit()?, revocation.0.db.worker());
     let cursors = revocation.0.platform.keys.cursors();
     let after = cursors.read(None, "sources", &query)?;
     let rows = sources::page(db, after, limit + 1).await?;

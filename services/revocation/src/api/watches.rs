@@ -112,7 +112,7 @@ pub(crate) async fn list_watches(
     let (limit, keys) = (query.limit()?, &revocation.0.platform.keys);
     let scope = Some(caller.scope);
     let after = keys.cursors().read(scope, &name, &query)?;
-    let db = &revocation.0.db;
+    let db = &revocation.0.db.begin_read(caller.scope).await?;
     let rows = store::watches::page(caller.scope, db, state, after, limit + 1).await?;
     let page = keys.cursors().page(scope, &name, limit, rows, |row| row.id);
     let data = page
@@ -136,7 +136,8 @@ pub(crate) async fn show_watch(
     id: PathId<Watch>,
     revocation: Data<Revocation>,
 ) -> Result<Json<WatchView>, Problem> {
-    let row = store::watches::find(caller.scope, &revocation.0.db, id.0)
+    let db = revocation.0.db.begin_read(caller.scope).await?;
+    let row = store::watches::find(caller.scope, &db, id.0)
         .await?
         .ok_or(Error::NotFound)?;
     Ok(Json(WatchView::of(
@@ -158,7 +159,10 @@ pub(crate) async fn end_watch(
     revocation: Data<Revocation>,
 ) -> Result<HttpResponse, Problem> {
     let now = revocation.0.platform.clock().now();
-    if store::watches::end(caller.scope, &revocation.0.db, id.0, now).await? {
+    let txn = revocation.0.db.begin_write(caller.scope).await?;
+    let found = store::watches::end(caller.scope, &txn, id.0, now).await?;
+    txn.commit().await?;
+    if found {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Problem::not_found())

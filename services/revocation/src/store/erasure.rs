@@ -6,10 +6,15 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
+use warikan_messaging::{Hold, hold};
 use warikan_types::{CertificateHandle, Id, Subject, TenantScope, Timestamp};
 
 use super::CHUNK;
 use crate::entity::{erased_subject, watch};
+
+fn name(subject: Id<Subject>) -> String {
+    format!("subject/{subject}")
+}
 
 /// Remembers that a person was erased.
 pub(crate) async fn remember<C: ConnectionTrait>(
@@ -17,6 +22,8 @@ pub(crate) async fn remember<C: ConnectionTrait>(
     subject: Id<Subject>,
     now: Timestamp,
 ) -> Result<(), DbErr> {
+    // A watch of that person that is being started is waited for, and then ended; one that starts later finds the memory.
+    hold(db, &name(subject), Hold::Exclusive).await?;
     erased_subject::Entity::insert(erased_subject::ActiveModel {
         subject: Set(subject.uuid()),
         erased_at: Set(now.utc()),
@@ -32,6 +39,7 @@ pub(crate) async fn is_erased<C: ConnectionTrait>(
     db: &C,
     subject: Id<Subject>,
 ) -> Result<bool, DbErr> {
+    hold(db, &name(subject), Hold::Shared).await?;
     erased_subject::Entity::find_by_id(subject.uuid())
         .one(db)
         .await

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
 use warikan_types::{BillingMonth, Id, TenantScope};
@@ -61,10 +61,10 @@ pub(crate) async fn tenants_due<C: ConnectionTrait>(
         .collect()
 }
 
-/// The tenant's watches that are due, after an id, at most [`CHUNK`].
-pub(crate) async fn watches_due<C: ConnectionTrait>(
+/// The tenant's watches that are due, after an id, at most [`CHUNK`]. Nobody else meters them before the transaction ends.
+pub(crate) async fn watches_due(
     scope: TenantScope,
-    db: &C,
+    txn: &DatabaseTransaction,
     month: BillingMonth,
     after: Option<Uuid>,
 ) -> Result<Vec<watch::Model>, DbErr> {
@@ -78,7 +78,8 @@ pub(crate) async fn watches_due<C: ConnectionTrait>(
     query
         .order_by_asc(watch::Column::Id)
         .limit(CHUNK as u64)
-        .all(db)
+        .lock_exclusive()
+        .all(txn)
         .await
 }
 

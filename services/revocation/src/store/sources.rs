@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+    sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
 use warikan_types::{Entropy, Environment, Id, Request, Timestamp};
@@ -74,7 +76,7 @@ async fn with_lists<C: ConnectionTrait>(
         .collect())
 }
 
-/// Notes addresses that an index names for the first time.
+/// Notes addresses that an index names for the first time; those already noted stay as they are.
 pub(crate) async fn add<C: ConnectionTrait>(
     db: &C,
     rows: &[source_list::Model],
@@ -82,6 +84,7 @@ pub(crate) async fn add<C: ConnectionTrait>(
     for chunk in rows.chunks(CHUNK) {
         let rows = chunk.iter().cloned().map(source_list::ActiveModel::from);
         source_list::Entity::insert_many(rows.map(sea_orm::ActiveModelTrait::reset_all))
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
             .exec_without_returning(db)
             .await?;
     }
@@ -150,7 +153,7 @@ pub(crate) async fn report<C: ConnectionTrait>(
         )
         .col_expr(
             source_problem::Column::Detail,
-            Expr::value(problem.to_string()),
+            Expr::value(plain(&problem.to_string())),
         )
         .filter(open(environment, url))
         .filter(source_problem::Column::Code.eq(problem.code()))
@@ -163,9 +166,9 @@ pub(crate) async fn report<C: ConnectionTrait>(
     source_problem::Entity::insert(source_problem::ActiveModel {
         id: Set(id.uuid()),
         environment: Set(environment.as_str().to_owned()),
-        url: Set(url.to_owned()),
+        url: Set(plain(url)),
         code: Set(problem.code().to_owned()),
-        detail: Set(problem.to_string()),
+        detail: Set(plain(&problem.to_string())),
         first_at: Set(now.utc()),
         last_at: Set(now.utc()),
         times: Set(1),
@@ -176,10 +179,15 @@ pub(crate) async fn report<C: ConnectionTrait>(
     Ok(())
 }
 
+/// What others wrote, as PostgreSQL's text takes it: every character but one.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 fn open(environment: Environment, url: &str) -> Condition {
     Condition::all()
         .add(source_problem::Column::Environment.eq(environment.as_str()))
-        .add(source_problem::Column::Url.eq(url))
+        .add(source_problem::Column::Url.eq(plain(url)))
         .add(source_problem::Column::ResolvedAt.is_null())
 }
 

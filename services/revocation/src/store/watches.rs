@@ -218,7 +218,8 @@ pub(crate) async fn flag<C: ConnectionTrait>(
         .filter(
             Condition::all()
                 .add(watch::Column::Id.eq(id))
-                .add(watch::Column::FlaggedAt.is_null()),
+                .add(watch::Column::FlaggedAt.is_null())
+                .add(watch::Column::EndedAt.is_null()),
         )
         .exec(db)
         .await?;

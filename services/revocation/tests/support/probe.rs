@@ -48,7 +48,13 @@ impl Probe {
     pub async fn open(platform: &Platform) -> Self {
         Self {
             facts: Facts::default(),
-            db: platform.databases.open("probe", Migrator).await.unwrap(),
+            db: platform
+                .databases
+                .open("probe", Migrator)
+                .await
+                .unwrap()
+                .worker()
+                .clone(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::dev::ServerHandle;
 use async_trait::async_trait;
-use sea_orm::{Database, DatabaseConnection, DatabaseTransaction};
+use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use warikan_billing::Billing;
 use warikan_contracts::{
@@ -110,14 +110,6 @@ impl Handler for Listener {
     }
 }
 
-/// Another connection to the service's own file.
-async fn database(house: &TestHouse, module: &Module) -> DatabaseConnection {
-    let file = house.directory().join(format!("{}.sqlite", module.name));
-    Database::connect(format!("sqlite://{}?mode=rw", file.display()))
-        .await
-        .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-}
-
 /// Puts a fact where the service puts its own, lets the relay try in vain, and then connects a listener.
 async fn it_keeps_its_facts(house: &TestHouse, module: &Module) {
     let platform = &house.platform;
@@ -137,7 +129,8 @@ async fn it_keeps_its_facts(house: &TestHouse, module: &Module) {
     };
     let id: Id<Event> = platform.entropy.id(now);
     let envelope = Envelope::of(id, None, now, tenant.to_string(), &fact);
-    let db = database(house, module).await;
+    // Another connection to the service's own data.
+    let db = house.database(module.name).await;
     Outbox::append(&db, [envelope]).await.unwrap();
     for _ in 0..3 {
         // Whether the relay calls it a failure that nobody listens is its own affair; that the fact stays is not.

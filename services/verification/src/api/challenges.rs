@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use warikan_http::{Answer, Body, Idempotency, Problem, ProblemDocument, TenantCaller, needs};
-use warikan_messaging::begin_write;
 
 use crate::{Verification, challenge::ChallengeView, request::ChallengeRequest, store};
 
@@ -30,7 +29,7 @@ pub(crate) async fn create(
         sealer,
     )?;
     let (row, view) = verification.new_challenge(caller.scope, &body)?;
-    let transaction = begin_write(&inner.db).await?;
+    let transaction = inner.db.begin_write(caller.scope).await?;
     if let Some(answer) = once
         .claim(&transaction, inner.platform.clock().now())
         .await?

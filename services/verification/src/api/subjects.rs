@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use warikan_http::{
     Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs,
 };
+use warikan_messaging::Reading;
 use warikan_types::{
     CertificateHandle, CertificateKind, Subject as SubjectKind, SubjectId, TenantScope, Timestamp,
 };
@@ -40,11 +41,12 @@ pub(crate) struct CertificateOfSubject {
 
 async fn view(
     verification: &Verification,
+    db: &Reading,
     scope: TenantScope,
     row: SubjectRow,
 ) -> Result<SubjectView, Error> {
     let inner = &verification.0;
-    let certificates = store::certificates_of(&inner.db, scope, row.id)
+    let certificates = store::certificates_of(db, scope, row.id)
         .await?
         .into_iter()
         .map(|row| {
@@ -77,11 +79,12 @@ pub(crate) async fn list(
     let cursors = verification.0.platform.keys.cursors();
     let limit = query.limit()?;
     let after = cursors.read(Some(caller.scope), "subjects", &query)?;
-    let rows = store::subjects(&verification.0.db, caller.scope, after, limit + 1).await?;
+    let db = verification.0.db.begin_read(caller.scope).await?;
+    let rows = store::subjects(&db, caller.scope, after, limit + 1).await?;
     let page = cursors.page(Some(caller.scope), "subjects", limit, rows, |row| row.id);
     let mut data = Vec::with_capacity(page.data.len());
     for row in page.data {
-        data.push(view(&verification, caller.scope, row).await?);
+        data.push(view(&verification, &db, caller.scope, row).await?);
     }
     Ok(HttpResponse::Ok().json(Page {
         data,
@@ -98,8 +101,9 @@ pub(crate) async fn read(
     id: PathId<SubjectKind>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    let row = store::subject(&verification.0.db, caller.scope, id.0).await?;
-    Ok(HttpResponse::Ok().json(view(&verification, caller.scope, row).await?))
+    let db = verification.0.db.begin_read(caller.scope).await?;
+    let row = store::subject(&db, caller.scope, id.0).await?;
+    Ok(HttpResponse::Ok().json(view(&verification, &db, caller.scope, row).await?))
 }
 
 /// Check a subject's certificates now (現況確認)

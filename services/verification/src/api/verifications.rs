@@ -79,7 +79,8 @@ pub(crate) async fn list(
     let scope = Some(caller.scope);
     let limit = query.limit()?;
     let after = cursors.read(scope, "verifications", &query)?;
-    let rows = store::verifications(&verification.0.db, caller.scope, after, limit + 1).await?;
+    let db = verification.0.db.begin_read(caller.scope).await?;
+    let rows = store::verifications(&db, caller.scope, after, limit + 1).await?;
     let page = cursors.page(scope, "verifications", limit, rows, |row| row.id);
     let data = page
         .data
@@ -101,7 +102,8 @@ pub(crate) async fn read(
     id: PathId<VerificationKind>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    let row = store::verification(&verification.0.db, caller.scope, id.0).await?;
+    let db = verification.0.db.begin_read(caller.scope).await?;
+    let row = store::verification(&db, caller.scope, id.0).await?;
     Ok(HttpResponse::Ok().json(open(&verification, caller.scope, &row)?))
 }
 

@@ -69,12 +69,12 @@ pub(crate) async fn list_deliveries(
     webhooks: Data<Webhooks>,
 ) -> Result<Json<Page<DeliveryView>>, Problem> {
     let scope = caller.scope;
-    let db = &webhooks.0.db;
     webhooks.endpoint(scope, id.0).await?;
     let cursors = webhooks.0.platform.keys.cursors();
     let list = format!("deliveries/{}", id.0);
     let limit = query.limit()?;
     let after = cursors.read(Some(scope), &list, &query)?;
+    let db = &webhooks.0.db.begin_read(scope).await?;
     let rows = store::deliveries::list(scope, db, id.0, after, limit + 1).await?;
     let attempts = store::deliveries::attempts(db, &rows).await?;
     let views = rows

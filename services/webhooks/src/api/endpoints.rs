@@ -58,7 +58,8 @@ pub(crate) async fn list_endpoints(
     let cursors = webhooks.0.platform.keys.cursors();
     let limit = query.limit()?;
     let after = cursors.read(Some(caller.scope), LIST, &query)?;
-    let rows = store::endpoints::list(caller.scope, &webhooks.0.db, after, limit + 1).await?;
+    let db = webhooks.0.db.begin_read(caller.scope).await?;
+    let rows = store::endpoints::list(caller.scope, &db, after, limit + 1).await?;
     let now = webhooks.now();
     let views = rows.iter().map(|row| EndpointView::of(row, now)).collect();
     let page = cursors.page(

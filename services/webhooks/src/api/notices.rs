@@ -58,7 +58,7 @@ pub(crate) async fn list_notices(
     let cursors = webhooks.0.platform.keys.cursors();
     let limit = query.limit()?;
     let after = cursors.read(None, LIST, &query)?;
-    let rows = store::notices::list(&webhooks.0.db, after, limit + 1)
+    let rows = store::notices::list(webhooks.0.db.worker(), after, limit + 1)
         .await
         .map_err(WebhooksError::from)?;
     let page = cursors.page(None, LIST, limit, rows, |row| row.id);

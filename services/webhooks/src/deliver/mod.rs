@@ -164,7 +164,7 @@ impl Webhooks {
         if wanted.is_empty() && dispatcher.outcomes.is_empty() && dispatcher.left_over.is_empty() {
             return Ok(0);
         }
-        let txn = begin_write(&self.0.db).await?;
+        let txn = begin_write(self.0.db.worker()).await?;
         let Recorded { failed, told } = self.record(&txn, &dispatcher.outcomes, now).await?;
         store::queue::release(&txn, &dispatcher.left_over).await?;
         let lease_until = now.plus(self.0.config.lease());
@@ -220,7 +220,7 @@ impl Webhooks {
         let config = &self.0.config;
         let mut free = config.concurrency.saturating_sub(dispatcher.workers.len());
         let mut waiting: Vec<(usize, row::Model)> =
-            store::queue::endpoints_with_work(&self.0.db, now)
+            store::queue::endpoints_with_work(self.0.db.worker(), now)
                 .await?
                 .into_iter()
                 .map(|endpoint| {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
-    sea_query::Expr,
+    sea_query::{Expr, LockType},
 };
 use uuid::Uuid;
 use warikan_types::{Endpoint, Id, TenantId, TenantScope, Timestamp};
@@ -30,6 +30,19 @@ pub(crate) async fn find<C: ConnectionTrait>(
         .await
 }
 
+/// The same, for a change of it: nobody else changes it until the transaction ends.
+pub(crate) async fn find_to_change(
+    scope: TenantScope,
+    txn: &DatabaseTransaction,
+    id: Id<Endpoint>,
+) -> Result<Option<endpoint::Model>, DbErr> {
+    of(scope)
+        .filter(endpoint::Column::Id.eq(id.uuid()))
+        .lock(LockType::NoKeyUpdate)
+        .one(txn)
+        .await
+}
+
 pub(crate) async fn list<C: ConnectionTrait>(
     scope: TenantScope,
     db: &C,
@@ -50,9 +63,10 @@ pub(crate) async fn list<C: ConnectionTrait>(
 /// Tenants per statement.
 const CHUNK: usize = 1_000;
 
-/// Those of these tenants that get new events, in both environments.
-pub(crate) async fn enabled<C: ConnectionTrait>(
-    db: &C,
+/// Those of these tenants that get new events, in both environments. None is deleted before the transaction ends, or it would
+/// leave deliveries behind.
+pub(crate) async fn enabled(
+    txn: &DatabaseTransaction,
     tenants: impl Iterator<Item = Uuid>,
 ) -> Result<Vec<endpoint::Model>, DbErr> {
     let tenants: BTreeSet<Uuid> = tenants.collect();
@@ -63,7 +77,8 @@ pub(crate) async fn enabled<C: ConnectionTrait>(
             .filter(endpoint::Column::Tenant.is_in(chunk.iter().copied()))
             .filter(endpoint::Column::Enabled.eq(true))
             .order_by_asc(endpoint::Column::Id)
-            .all(db)
+            .lock(LockType::KeyShare)
+            .all(txn)
             .await?;
         found.extend(rows);
     }

@@ -4,7 +4,7 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, OnConflict, Query, SimpleExpr},
+    sea_query::{Expr, LockBehavior, LockType, OnConflict, Query, SimpleExpr},
 };
 use uuid::Uuid;
 use warikan_types::Timestamp;
@@ -68,8 +68,8 @@ pub(crate) struct Claimed {
     pub attempts: i32,
 }
 
-/// Leases up to `limit` due deliveries of an endpoint and counts the attempt that is about to begin. The condition stands
-/// twice: where two processes chose the same rows, the second finds them leased and takes none.
+/// Leases up to `limit` due deliveries of an endpoint and counts the attempt that is about to begin. Where another process has
+/// chosen some at this moment, it passes those over.
 pub(crate) async fn claim(
     txn: &DatabaseTransaction,
     endpoint: Uuid,
@@ -85,6 +85,7 @@ pub(crate) async fn claim(
         .order_by_asc(delivery::Column::NextAttemptAt)
         .order_by_asc(delivery::Column::Id)
         .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .into_query();
     let mut update = delivery::Entity::update_many()
         .col_expr(
@@ -156,9 +157,9 @@ pub(crate) async fn bodies<C: ConnectionTrait>(
     Ok(found)
 }
 
-/// Where the deliveries with these ids stand: attempts begun, and those of earlier rounds.
-pub(crate) async fn counts<C: ConnectionTrait>(
-    db: &C,
+/// Where the deliveries with these ids stand: attempts begun, and those of earlier rounds. They stay so until the transaction ends.
+pub(crate) async fn counts(
+    txn: &DatabaseTransaction,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, i32, i32)>, DbErr> {
     let mut found = Vec::with_capacity(ids.len());
@@ -171,22 +172,27 @@ pub(crate) async fn counts<C: ConnectionTrait>(
                 delivery::Column::RoundStart,
             ])
             .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .order_by_asc(delivery::Column::Id)
+            .lock(LockType::NoKeyUpdate)
             .into_tuple()
-            .all(db)
+            .all(txn)
             .await?;
         found.extend::<Vec<(Uuid, i32, i32)>>(part);
     }
     Ok(found)
 }
 
-/// The endpoints with these ids.
-pub(crate) async fn endpoints<C: ConnectionTrait>(
-    db: &C,
-    ids: Vec<Uuid>,
+/// The endpoints with these ids, which nobody else changes until the transaction ends. Locked in one order, and before their
+/// deliveries, as their deletion does: nobody waits in a circle.
+pub(crate) async fn endpoints(
+    txn: &DatabaseTransaction,
+    ids: impl IntoIterator<Item = Uuid> + Send,
 ) -> Result<Vec<endpoint::Model>, DbErr> {
     endpoint::Entity::find()
         .filter(endpoint::Column::Id.is_in(ids))
-        .all(db)
+        .order_by_asc(endpoint::Column::Id)
+        .lock(LockType::NoKeyUpdate)
+        .all(txn)
         .await
 }
 

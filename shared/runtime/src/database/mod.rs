@@ -1,20 +1,27 @@
-//! Databases: each service has its own, one SQLite file in the one binary.
+//! Databases: each service has its own. In the one binary that is a SQLite file; in PostgreSQL a schema with roles that no
+//! other service may use. Entities, migrations and queries are the same on both.
 
-use std::path::PathBuf;
+mod config;
+mod postgres;
+mod provision;
+mod sqlite;
 
-use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr,
-    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
-};
+use std::{path::PathBuf, sync::Arc};
+
+use sea_orm::DbErr;
 use sea_orm_migration::MigratorTrait;
-use std::time::Duration;
-use warikan_messaging::begin_write;
+use warikan_messaging::ServiceDatabase;
+
+pub use config::{DatabaseConfig, DatabaseConfigError, DatabaseKind};
+pub use postgres::Postgres;
 
 /// Where services' databases lie.
 #[derive(Clone, Debug)]
 pub enum Databases {
     /// One SQLite file per service in this directory.
     SqliteDirectory(PathBuf),
+    /// One PostgreSQL database, a schema and roles per service. Made from a [`DatabaseConfig`].
+    Postgres(Arc<Postgres>),
 }
 
 /// A service cannot be opened.
@@ -27,6 +34,17 @@ pub enum OpenError {
         service: &'static str,
         /// Why.
         source: DbErr,
+    },
+    /// Its database lacks migrations, and this process may not apply them.
+    #[error(
+        "the database of {service} lacks migrations ({}); run `warikan migrate` with database.owner_url first",
+        .missing.join(", ")
+    )]
+    Pending {
+        /// Which service.
+        service: &'static str,
+        /// The migrations' names.
+        missing: Vec<String>,
     },
     /// Something in its configuration is not acceptable.
     #[error("{service} cannot start: {why}")]
@@ -45,65 +63,49 @@ impl OpenError {
     }
 }
 
-/// Connections per SQLite file. SQLite has one writer at a time whatever we do; with one connection the waiting ones stand in
-/// the pool's fair queue instead of polling the file's lock (which more than halved the rate of concurrent writes).
-const SQLITE_CONNECTIONS: u32 = 1;
-
 impl Databases {
-    /// Opens the service's database and brings its schema up to date: all that is missing in one transaction, because a
-    /// process that dies between a migration's table and the note that it was applied could never start again.
+    /// Opens the service's database.
     ///
-    /// Durable settings: WAL with `synchronous = FULL`, so an acknowledged commit survives a power cut.
+    /// SQLite's schema is brought up to date: all that is missing in one transaction, because a process that dies between a
+    /// migration's table and the note that it was applied could never start again. PostgreSQL's is where this process knows the
+    /// owner's address, one process at a time; where it does not, a schema that lacks migrations is refused.
     ///
     /// # Errors
-    /// [`OpenError::Database`].
+    /// [`OpenError`].
     pub async fn open<M: MigratorTrait>(
         &self,
         service: &'static str,
         _migrator: M,
-    ) -> Result<DatabaseConnection, OpenError> {
-        let failed = OpenError::database(service);
-        let Self::SqliteDirectory(directory) = self;
-        let path = directory.join(format!("{service}.sqlite"));
-        // The path goes in as a file name, not through the URL: it may hold any character.
-        let mut options = ConnectOptions::new("sqlite::memory:");
-        options
-            .max_connections(SQLITE_CONNECTIONS)
-            .sqlx_logging(false)
-            .acquire_timeout(Duration::from_secs(10))
-            .map_sqlx_sqlite_opts(move |sqlite| {
-                sqlite
-                    .in_memory(false)
-                    .shared_cache(false)
-                    .filename(&path)
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(10))
-            });
-        let db = Database::connect(options).await.map_err(&failed)?;
-        let transaction = begin_write(&db).await.map_err(&failed)?;
-        M::up(&transaction, None).await.map_err(&failed)?;
-        transaction.commit().await.map_err(&failed)?;
-        Ok(db)
+    ) -> Result<ServiceDatabase, OpenError> {
+        match self {
+            Self::SqliteDirectory(directory) => sqlite::open::<M>(directory, service)
+                .await
+                .map(ServiceDatabase::single)
+                .map_err(OpenError::database(service)),
+            Self::Postgres(server) => server.open::<M>(service).await,
+        }
     }
 
-    /// The migrations that are not applied yet, by name.
+    /// Brings the service's schema up to date and opens nothing. Returns the names of the migrations that PostgreSQL lacked.
     ///
     /// # Errors
-    /// [`OpenError::Database`].
-    pub async fn pending<M: MigratorTrait>(
-        db: &DatabaseConnection,
+    /// [`OpenError`].
+    pub async fn migrate<M: MigratorTrait>(
+        &self,
         service: &'static str,
+        _migrator: M,
     ) -> Result<Vec<String>, OpenError> {
-        let pending = M::get_pending_migrations(db)
-            .await
-            .map_err(OpenError::database(service))?;
-        Ok(pending
-            .iter()
-            .map(|migration| migration.name().to_owned())
-            .collect())
+        let failed = OpenError::database(service);
+        match self {
+            Self::SqliteDirectory(directory) => {
+                let db = sqlite::open::<M>(directory, service)
+                    .await
+                    .map_err(&failed)?;
+                db.close().await.map_err(&failed)?;
+                Ok(Vec::new())
+            }
+            Self::Postgres(server) => server.migrate::<M>(service, true).await,
+        }
     }
 }
 
@@ -173,10 +175,9 @@ mod tests {
             ));
         }
         let db = databases.open("test", Mended).await.unwrap();
-        db.execute_unprepared("INSERT INTO two VALUES (1)")
+        db.worker()
+            .execute_unprepared("INSERT INTO two VALUES (1)")
             .await
             .unwrap();
-        let pending = Databases::pending::<Mended>(&db, "test").await.unwrap();
-        assert_eq!(pending, Vec::<String>::new());
     }
 }
