@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, web::Data};
 use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
-use warikan_runtime::Module;
+use warikan_runtime::{Module, metrics};
 
 /// Asks a service whether it can work.
 pub(crate) type Probe = warikan_runtime::Readiness;
@@ -70,6 +70,10 @@ pub(crate) async fn live() -> HttpResponse {
     responses((status = 200, body = ReadinessReport), (status = 503, body = ReadinessReport)))]
 #[get("/health/ready")]
 pub(crate) async fn ready(services: Data<Services>) -> HttpResponse {
+    report(&services).await
+}
+
+pub(crate) async fn report(services: &Services) -> HttpResponse {
     let mut report = ReadinessReport {
         status: "ready",
         services: Vec::new(),
@@ -77,16 +81,17 @@ pub(crate) async fn ready(services: Data<Services>) -> HttpResponse {
     // All at once: one that does not answer costs its own time and not everybody's.
     let outcomes = join_all(services.0.iter().map(|(_, probe)| probe())).await;
     for ((service, _), outcome) in services.0.iter().zip(outcomes) {
+        metrics::ready(service, outcome.is_ok());
         if outcome.is_err() {
             report.status = "not_ready";
         }
-        let (ready, note, why) = match outcome {
+        let (able, note, why) = match outcome {
             Ok(note) => (true, note, None),
             Err(why) => (false, None, Some(why)),
         };
         report.services.push(ServiceReadiness {
             service,
-            ready,
+            ready: able,
             why,
             note,
         });

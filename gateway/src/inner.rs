@@ -100,6 +100,7 @@ impl InnerService {
             .service(ready)
             .default_service(actix_web::web::to(fallback::answer))
             .wrap(from_fn(admit))
+            .wrap(from_fn(warikan_runtime::observe))
             .wrap(from_fn(warikan_http::request_id_middleware))
             .app_data(door.clone())
             .app_data(Data::new(this.platform.clone()))
@@ -144,6 +145,7 @@ async fn admit<B: MessageBody + 'static>(
             request.extensions_mut().insert(Authentication::Missing);
             return Ok(next.call(request).await?.map_into_left_body());
         }
+        warikan_runtime::metrics::inner_refused(door.service);
         tracing::warn!(
             service = door.service,
             "a request without a valid internal token was refused"

@@ -11,6 +11,7 @@ mod document;
 mod fallback;
 mod health;
 mod inner;
+mod ops;
 mod proxy;
 
 use std::{io, net::TcpListener, time::Duration};
@@ -27,6 +28,7 @@ use warikan_runtime::{Module, Platform};
 
 pub use document::PUBLIC_WITHOUT_TOKEN;
 pub use inner::{InnerRoutes, InnerService};
+pub use ops::serve_ops;
 pub use proxy::{ProxySettings, Remote};
 
 /// How long a client may take to send a request's head before the connection is closed (slow clients hold nothing).
@@ -131,6 +133,7 @@ impl Gateway {
                     .default_service(actix_web::web::to(proxy::forward)),
             };
             app.wrap(from_fn(authenticate::middleware))
+                .wrap(from_fn(warikan_runtime::observe))
                 .wrap(from_fn(warikan_http::request_id_middleware))
                 .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
                 .app_data(Data::new(gateway.platform.clone()))

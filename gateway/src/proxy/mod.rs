@@ -19,7 +19,10 @@ use actix_web::{
 };
 use futures_util::{StreamExt, future::BoxFuture};
 use warikan_http::{Authentication, Code, Problem};
-use warikan_runtime::{INTERNAL_TOKEN_HEADER, InternalCall, Peer, Platform, inner_client};
+use warikan_runtime::{
+    INTERNAL_TOKEN_HEADER, InternalCall, Peer, Platform, RoutePattern, current_traceparent,
+    inner_client, metrics,
+};
 use warikan_types::Principal;
 
 use crate::fallback::Published;
@@ -130,8 +133,14 @@ impl Proxy {
         &self,
         request: &HttpRequest,
         payload: Payload,
-        Found { service, secured }: Found,
+        found: Found,
     ) -> Result<HttpResponse, Problem> {
+        let Found {
+            pattern,
+            service,
+            secured,
+        } = found;
+        request.extensions_mut().insert(RoutePattern(pattern));
         let principal = self.principal(request, secured)?;
         let declared = request
             .headers()
@@ -142,8 +151,14 @@ impl Proxy {
         }
         let upstream = &self.upstreams[service];
         let _place = upstream.enter().map_err(|refusal| match refusal {
-            Refusal::Full => unavailable("has too many requests under way"),
-            Refusal::Resting => unavailable("is not reachable"),
+            Refusal::Full => {
+                metrics::upstream_failure(upstream.peer.name(), "full");
+                unavailable("has too many requests under way")
+            }
+            Refusal::Resting => {
+                metrics::upstream_failure(upstream.peer.name(), "resting");
+                unavailable("is not reachable")
+            }
         })?;
         let (outgoing, fate) = self.outgoing(request, payload, upstream, principal, secured)?;
         let sent = tokio::time::timeout(self.settings.timeout, outgoing.send()).await;
@@ -155,7 +170,10 @@ impl Proxy {
                 }
                 return Err(failed(upstream, &fate, &error));
             }
-            Err(_) => return Err(overdue(&fate)),
+            Err(_) => {
+                metrics::upstream_failure(upstream.peer.name(), "late");
+                return Err(overdue(&fate));
+            }
         };
         upstream.reached();
         self.answer(answer).await
@@ -201,7 +219,9 @@ impl Proxy {
         let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
             .map_err(|error| Problem::internal(&error))?;
         let url = format!("{}{target}", upstream.peer.base());
-        let trace = headers::traceparent(request.headers(), self.platform.entropy.bytes());
+        let trace = current_traceparent().unwrap_or_else(|| {
+            headers::traceparent(request.headers(), self.platform.entropy.bytes())
+        });
         let outgoing = self
             .http
             .request(method, url)
@@ -299,6 +319,12 @@ fn failed(upstream: &Upstream, fate: &Fate, error: &reqwest::Error) -> Problem {
     if let Some(problem) = cut(fate) {
         return problem;
     }
+    let reason = if error.is_connect() {
+        "refused"
+    } else {
+        "broken"
+    };
+    metrics::upstream_failure(upstream.peer.name(), reason);
     tracing::warn!(
         request_id = warikan_http::current_request_id(),
         service = upstream.peer.name(),

@@ -27,8 +27,10 @@ struct Path {
 pub(crate) struct Table(Vec<Path>);
 
 /// A published operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
+    /// The path as it is published.
+    pub(crate) pattern: String,
     /// The service's place in the list of remotes.
     pub(crate) service: usize,
     /// Whether it wants an access token.
@@ -59,6 +61,7 @@ impl Table {
             .find_map(|one| {
                 let (_, secured) = one.methods.iter().find(|(its, _)| its == method)?;
                 Some(Found {
+                    pattern: one.pattern.pattern().unwrap_or_default().to_owned(),
                     service: one.service,
                     secured: *secured,
                 })

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use warikan_runtime::metrics;
 use warikan_types::{Environment, Timestamp};
 
 use crate::{Revocation, store::issuer_of};
@@ -91,6 +92,11 @@ impl Revocation {
         for source in &self.0.sources {
             let fresh = self.freshness(source.environment);
             let environment = source.environment.as_str();
+            metrics::crl(
+                environment,
+                fresh.age_seconds.unwrap_or(0),
+                fresh.stale_lists,
+            );
             if fresh.lists == 0 {
                 return Err(format!("no revocation list of {environment} yet"));
             }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use warikan_runtime::{Keys, init_telemetry, load_config};
+use warikan_runtime::{Keys, init_telemetry, init_with_traces, load_config};
 use warikan_types::{Clock, Entropy};
 
 use crate::{
@@ -135,7 +135,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Serve { role, options } => {
             let config = options.load()?;
-            init_telemetry(LOG_FILTER, config.json_logs);
+            let collector = config.ops.otlp_traces.as_deref();
+            let name = format!("warikan-{role}");
+            let _telemetry = init_with_traces(LOG_FILTER, config.json_logs, collector, &name);
             serve::run(&config, role, &mut out).await?;
         }
         Command::Migrate(options) => {

@@ -21,6 +21,8 @@ pub struct Config {
     pub workers: usize,
     /// Logs as JSON lines instead of text.
     pub json_logs: bool,
+    /// What operators see of a process.
+    pub ops: Ops,
     /// Where each service is, when each is a process of its own.
     pub topology: Topology,
     /// The edge, when the services are processes of their own.
@@ -74,6 +76,17 @@ impl Default for Topology {
     }
 }
 
+/// What operators see of a process.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ops {
+    /// Where `/healthz`, `/readyz` and `/metrics` are served, `127.0.0.1:9187` for instance. They take no token, so this must not be
+    /// reachable from outside. Without it there is no such listener.
+    pub listen: Option<String>,
+    /// Where spans are sent by OTLP over HTTP: `http://collector:4318/v1/traces`. Without it none are.
+    pub otlp_traces: Option<String>,
+}
+
 /// The edge as a process of its own.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +136,7 @@ impl Default for Config {
             listen: None,
             workers: 2,
             json_logs: false,
+            ops: Ops::default(),
             topology: Topology::default(),
             gateway: GatewayConfig::default(),
             production: Production::default(),

@@ -24,7 +24,11 @@ pub async fn run(config: &Config, role: Role, out: &mut impl Write) -> Result<()
         .map_err(failed("cannot read the port"))?;
     let house = compose::open_role(config, role, compose::clocks(), address).await?;
     let bootstrap = house.bootstrap.clone();
-    let running = house.serve(listener)?;
+    let ops = match &config.ops.listen {
+        Some(at) => Some(TcpListener::bind(at).map_err(failed(format!("cannot listen on {at}")))?),
+        None => None,
+    };
+    let running = house.serve_observed(listener, ops)?;
     announce(out, role, address, bootstrap.as_ref(), config)
         .map_err(failed("cannot write to standard output"))?;
     wait_for_signal()

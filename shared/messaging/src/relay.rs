@@ -156,6 +156,12 @@ impl Relay {
         Ok(Turn { claimed, sent })
     }
 
+    /// By what it judges what is due.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Facts not yet sent, and since when the oldest waits.
     ///
     /// # Errors

@@ -1,6 +1,11 @@
 //! Background work: without input, idempotent, run periodically and on a signal.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures_util::future::BoxFuture;
 use tokio::{
@@ -9,6 +14,8 @@ use tokio::{
 };
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_types::Clock;
+
+use crate::metrics;
 
 /// What a task's run can fail with.
 pub type TaskError = Box<dyn std::error::Error + Send + Sync>;
@@ -57,8 +64,12 @@ impl Task {
         loop {
             // A run is finished before the task stops: half-done work would only be done again.
             match (self.work)().await {
-                Ok(()) => failures = 0,
+                Ok(()) => {
+                    metrics::task_run(self.name, true);
+                    failures = 0;
+                }
                 Err(error) => {
+                    metrics::task_run(self.name, false);
                     failures = failures.saturating_add(1);
                     tracing::warn!(task = self.name, failures, %error, "task failed; it will be tried again");
                 }
@@ -94,9 +105,16 @@ impl fmt::Debug for Task {
 #[must_use]
 pub fn relay_task(name: &'static str, relay: Relay) -> Task {
     let signal = relay.signal();
+    let measured = Arc::new(Mutex::new(None::<Instant>));
     Task::new(name, Duration::from_secs(1), signal, move || {
-        let relay = relay.clone();
+        let (relay, measured) = (relay.clone(), Arc::clone(&measured));
+        let clock = relay.clock().clone();
         async move {
+            if is_due(&measured) {
+                let (waiting, since) = relay.lag().await?;
+                let age = since.map_or(Duration::ZERO, |since| clock.now().since(since));
+                metrics::outbox(name, waiting, age);
+            }
             let turn = relay.turn().await?;
             if turn.claimed > 0 {
                 relay.wake();
@@ -105,6 +123,17 @@ pub fn relay_task(name: &'static str, relay: Relay) -> Task {
             Ok(())
         }
     })
+}
+
+/// Counting what waits costs a query: not after every batch.
+fn is_due(measured: &Mutex<Option<Instant>>) -> bool {
+    const EVERY: Duration = Duration::from_secs(5);
+    let mut last = measured.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_some_and(|last| last.elapsed() < EVERY) {
+        return false;
+    }
+    *last = Some(Instant::now());
+    true
 }
 
 /// The task every service that takes idempotency keys has: remove answers that can no longer be replayed. Some hold secrets

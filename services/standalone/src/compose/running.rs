@@ -14,6 +14,7 @@ pub struct Running {
     served: JoinHandle<io::Result<()>>,
     followers: Vec<JoinHandle<()>>,
     tasks: RunningTasks,
+    ops: Option<ServerHandle>,
     _house: House,
 }
 
@@ -22,7 +23,19 @@ impl House {
     ///
     /// # Errors
     /// The listener cannot be used.
-    pub fn serve(mut self, listener: TcpListener) -> Result<Running, ComposeError> {
+    pub fn serve(self, listener: TcpListener) -> Result<Running, ComposeError> {
+        self.serve_observed(listener, None)
+    }
+
+    /// As [`House::serve`], with a listener for operators.
+    ///
+    /// # Errors
+    /// A listener cannot be used.
+    pub fn serve_observed(
+        mut self,
+        listener: TcpListener,
+        ops: Option<TcpListener>,
+    ) -> Result<Running, ComposeError> {
         let consumers = self
             .modules
             .iter()
@@ -38,6 +51,7 @@ impl House {
             _ => self.gateway().serve(listener),
         }
         .map_err(failed("cannot serve"))?;
+        let ops = ops.map(|listener| self.serve_ops(listener)).transpose()?;
         let handle = server.handle();
         let served = tokio::spawn(server);
         let tasks = self
@@ -51,8 +65,23 @@ impl House {
             served,
             followers,
             tasks,
+            ops,
             _house: self,
         })
+    }
+}
+
+impl House {
+    fn serve_ops(&self, listener: TcpListener) -> Result<ServerHandle, ComposeError> {
+        let edge = match &self.front {
+            Front::Proxy(gateway) => Some(gateway),
+            Front::Edge | Front::Inner(_) => None,
+        };
+        let server = warikan_gateway::serve_ops(listener, &self.modules, edge)
+            .map_err(failed("cannot serve operators"))?;
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok(handle)
     }
 }
 
@@ -66,6 +95,9 @@ impl Running {
         // They only read; what they were asking is asked again by the next process.
         self.followers.iter().for_each(JoinHandle::abort);
         self.tasks.stop().await;
+        if let Some(ops) = self.ops {
+            ops.stop(false).await;
+        }
         self.served.await.map_err(io::Error::other)?
     }
 }

@@ -1,0 +1,227 @@
+//! What is counted. Every name is in [`METRICS`] and in `docs/operations.md`; a test compares the two.
+//!
+//! Labels hold names of the platform's own parts, statuses and route patterns: nothing of a tenant, and nothing that a client can
+//! make up (a label's values live for ever).
+
+use std::{
+    sync::{LazyLock, OnceLock},
+    time::Duration,
+};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge, Histogram, MeterProvider},
+};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Registry, TextEncoder};
+
+/// Name and meaning of everything that `/metrics` may show.
+pub const METRICS: [(&str, &str); 11] = [
+    (
+        "warikan_http_request_duration_seconds",
+        "Requests by method, route pattern and status: how many, and how long.",
+    ),
+    (
+        "warikan_upstream_failures_total",
+        "Requests the gateway could not pass on, by service and reason (refused, full, resting, late, broken).",
+    ),
+    (
+        "warikan_inner_refused_total",
+        "Requests to an inner listener without a valid internal token, by service.",
+    ),
+    (
+        "warikan_rate_limited_total",
+        "Requests answered 429, by bucket (client, token).",
+    ),
+    (
+        "warikan_cache_failures_total",
+        "Questions to Redis that failed or came too late, and were answered from this process's memory.",
+    ),
+    (
+        "warikan_task_runs_total",
+        "Runs of background tasks, by task and outcome (done, failed).",
+    ),
+    (
+        "warikan_outbox_waiting",
+        "Facts in an outbox that are not published yet, by relay.",
+    ),
+    (
+        "warikan_outbox_oldest_seconds",
+        "Since when the oldest of them waits, by relay.",
+    ),
+    (
+        "warikan_crl_age_seconds",
+        "Age of the oldest revocation list in force, by environment.",
+    ),
+    (
+        "warikan_crl_stale",
+        "Revocation lists past their nextUpdate, by environment.",
+    ),
+    (
+        "warikan_ready",
+        "1 where a service can work, 0 where not, by service.",
+    ),
+];
+
+struct Instruments {
+    registry: Registry,
+    requests: Histogram<f64>,
+    upstream: Counter<u64>,
+    refused: Counter<u64>,
+    limited: Counter<u64>,
+    cache: Counter<u64>,
+    tasks: Counter<u64>,
+    waiting: Gauge<u64>,
+    oldest: Gauge<u64>,
+    crl_age: Gauge<u64>,
+    crl_stale: Gauge<u64>,
+    ready: Gauge<u64>,
+    _provider: SdkMeterProvider,
+}
+
+static INSTRUMENTS: LazyLock<Option<Instruments>> = LazyLock::new(Instruments::new);
+static FAILED: OnceLock<()> = OnceLock::new();
+
+impl Instruments {
+    fn new() -> Option<Self> {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .without_target_info()
+            .build()
+            .ok()?;
+        let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+        let meter = provider.meter("warikan");
+        let counter = |name| meter.u64_counter(name).build();
+        let gauge = |name| meter.u64_gauge(name).build();
+        Some(Self {
+            requests: meter
+                .f64_histogram("warikan.http.request.duration")
+                .with_unit("s")
+                .with_boundaries(vec![
+                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+                    30.0,
+                ])
+                .build(),
+            upstream: counter("warikan.upstream.failures"),
+            refused: counter("warikan.inner.refused"),
+            limited: counter("warikan.rate.limited"),
+            cache: counter("warikan.cache.failures"),
+            tasks: counter("warikan.task.runs"),
+            waiting: gauge("warikan.outbox.waiting"),
+            oldest: gauge("warikan.outbox.oldest.seconds"),
+            crl_age: gauge("warikan.crl.age.seconds"),
+            crl_stale: gauge("warikan.crl.stale"),
+            ready: gauge("warikan.ready"),
+            registry,
+            _provider: provider,
+        })
+    }
+}
+
+fn with(record: impl FnOnce(&Instruments)) {
+    match &*INSTRUMENTS {
+        Some(instruments) => record(instruments),
+        None => {
+            FAILED.get_or_init(|| tracing::error!("metrics cannot be kept in this process"));
+        }
+    }
+}
+
+/// The text of `/metrics` (Prometheus exposition format).
+#[must_use]
+pub fn exposition() -> String {
+    let Some(instruments) = &*INSTRUMENTS else {
+        return String::new();
+    };
+    TextEncoder::new()
+        .encode_to_string(&instruments.registry.gather())
+        .unwrap_or_default()
+}
+
+/// A request was answered.
+pub fn request(method: &str, route: &str, status: u16, took: Duration) {
+    // A client may send any method; the label knows the published ones.
+    let method = match method {
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" => method.to_owned(),
+        _ => "other".to_owned(),
+    };
+    with(|all| {
+        all.requests.record(
+            took.as_secs_f64(),
+            &[
+                KeyValue::new("method", method),
+                KeyValue::new("route", route.to_owned()),
+                KeyValue::new("status", i64::from(status)),
+            ],
+        );
+    });
+}
+
+/// The gateway could not pass a request on.
+pub fn upstream_failure(service: &'static str, reason: &'static str) {
+    with(|all| {
+        all.upstream.add(
+            1,
+            &[
+                KeyValue::new("service", service),
+                KeyValue::new("reason", reason),
+            ],
+        );
+    });
+}
+
+/// An inner listener refused somebody.
+pub fn inner_refused(service: &'static str) {
+    with(|all| all.refused.add(1, &[KeyValue::new("service", service)]));
+}
+
+/// A request was answered 429.
+pub fn rate_limited(bucket: &'static str) {
+    with(|all| all.limited.add(1, &[KeyValue::new("bucket", bucket)]));
+}
+
+/// Redis did not answer in time.
+pub fn cache_failure() {
+    with(|all| all.cache.add(1, &[]));
+}
+
+/// A task ran.
+pub fn task_run(task: &'static str, done: bool) {
+    let outcome = if done { "done" } else { "failed" };
+    with(|all| {
+        all.tasks.add(
+            1,
+            &[
+                KeyValue::new("task", task),
+                KeyValue::new("outcome", outcome),
+            ],
+        );
+    });
+}
+
+/// What lies in an outbox.
+pub fn outbox(relay: &'static str, waiting: u64, oldest: Duration) {
+    with(|all| {
+        let label = [KeyValue::new("relay", relay)];
+        all.waiting.record(waiting, &label);
+        all.oldest.record(oldest.as_secs(), &label);
+    });
+}
+
+/// How old an environment's revocation lists are.
+pub fn crl(environment: &'static str, age_seconds: u64, stale: u64) {
+    with(|all| {
+        let label = [KeyValue::new("environment", environment)];
+        all.crl_age.record(age_seconds, &label);
+        all.crl_stale.record(stale, &label);
+    });
+}
+
+/// Whether a service can work.
+pub fn ready(service: &'static str, ready: bool) {
+    with(|all| {
+        all.ready
+            .record(u64::from(ready), &[KeyValue::new("service", service)]);
+    });
+}
