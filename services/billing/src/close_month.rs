@@ -17,6 +17,7 @@ use crate::{
     calendar::{first_day, jst_date, last_day},
     config::SAMPLE_NUMBER,
     error::BillingError,
+    invoice::Document,
     rate::Charges,
     share::{Share, share},
     store::{
@@ -208,11 +209,14 @@ impl Billing {
             rounding: self.0.config.tax_rounding,
             lines,
             totals,
+            document: Document::Invoice,
+            issue: 1,
+            reference: None,
         })
     }
 
     /// The fact that an invoice stands.
-    fn finalized(&self, invoice: &NewInvoice, now: Timestamp) -> Envelope {
+    pub(crate) fn finalized(&self, invoice: &NewInvoice, now: Timestamp) -> Envelope {
         let fact = InvoiceFinalized {
             invoice: invoice.id,
             period: invoice.period,

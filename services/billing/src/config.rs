@@ -1,6 +1,9 @@
 //! What an operator sets.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
+use warikan_paper::Fonts;
 
 use crate::{
     registration_number::RegistrationNumber,
@@ -27,8 +30,26 @@ pub struct Config {
     pub jlis_fee_tax: TaxCategory,
     /// How shares of shared costs are taxed.
     pub shared_cost_tax: TaxCategory,
+    /// Font files (OpenType or TrueType) for characters that the built-in font does not have, such as rare kanji in names. They are
+    /// asked in this order; what none has is set as 〓 and the invoice says so.
+    pub additional_fonts: Vec<PathBuf>,
     /// Tariff rows on top of the compiled ones: new plans, new prices from a day on, J-LIS fees as they are announced.
     pub tariff: TariffRows,
+}
+
+impl Config {
+    /// The fonts that invoices are set in; the text says which cannot be used.
+    pub(crate) fn fonts(&self) -> Result<Fonts, String> {
+        let mut fonts = Fonts::built_in();
+        for path in &self.additional_fonts {
+            let refused = |error: &dyn std::fmt::Display| {
+                format!("billing.additional_fonts: {}: {error}", path.display())
+            };
+            let octets = std::fs::read(path).map_err(|error| refused(&error))?;
+            fonts.add(octets).map_err(|error| refused(&error))?;
+        }
+        Ok(fonts)
+    }
 }
 
 /// The issuer of qualified invoices (適格請求書発行事業者).

@@ -7,6 +7,7 @@ use warikan_contracts::{
     facts::{StatusChecked, TenantChanged, VerificationCompleted},
 };
 use warikan_messaging::{Consumer, HandleError, Handler};
+use warikan_types::TenantScope;
 
 use crate::{
     Billing,
@@ -36,6 +37,25 @@ pub(crate) fn all(billing: &Billing) -> Vec<Consumer> {
 
 struct Metering(Billing);
 
+/// The operations that a fact tells of, with whose they are.
+fn operations(envelope: &Envelope) -> Result<Vec<(TenantScope, Operation)>, HandleError> {
+    let scope = envelope
+        .scope
+        .ok_or_else(|| HandleError::Park("an operation without a tenant".to_owned()))?;
+    let environment = scope.environment();
+    let operations = if envelope.is::<VerificationCompleted>() {
+        let fact = envelope.read::<VerificationCompleted>()?;
+        vec![Operation::of_verification(environment, &fact)?]
+    } else {
+        let fact = envelope.read::<StatusChecked>()?;
+        Operation::of_status_checks(environment, envelope.id, envelope.occurred_at, &fact)?
+    };
+    Ok(operations
+        .into_iter()
+        .map(|operation| (scope, operation))
+        .collect())
+}
+
 #[async_trait]
 impl Handler for Metering {
     async fn apply(
@@ -43,30 +63,28 @@ impl Handler for Metering {
         envelope: &Envelope,
         txn: &DatabaseTransaction,
     ) -> Result<(), HandleError> {
-        let scope = envelope
-            .scope
-            .ok_or_else(|| HandleError::Park("an operation without a tenant".to_owned()))?;
-        let environment = scope.environment();
-        let operations = if envelope.is::<VerificationCompleted>() {
-            let fact = envelope.read::<VerificationCompleted>()?;
-            vec![Operation::of_verification(environment, &fact)?]
-        } else {
-            let fact = envelope.read::<StatusChecked>()?;
-            Operation::of_status_checks(environment, envelope.id, envelope.occurred_at, &fact)?
-        };
+        self.apply_all(std::slice::from_ref(envelope), txn).await
+    }
+
+    async fn apply_all(
+        &self,
+        envelopes: &[Envelope],
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let mut told = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            told.extend(operations(envelope)?);
+        }
         let platform = &self.0.0.platform;
         let closed_through = months::closed_through_while_metering(txn).await?;
         let now = platform.clock().now();
-        let new = usage::record(
-            scope,
-            txn,
-            &operations,
-            closed_through,
-            &platform.entropy,
-            now,
-        )
-        .await?;
-        tracing::debug!(event = %envelope.id, operations = operations.len(), new, "metered");
+        let new = usage::record(txn, &told, closed_through, &platform.entropy, now).await?;
+        tracing::debug!(
+            facts = envelopes.len(),
+            operations = told.len(),
+            new,
+            "metered"
+        );
         Ok(())
     }
 }

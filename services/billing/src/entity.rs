@@ -119,6 +119,12 @@ pub(crate) mod invoice {
         pub total: i64,
         /// Totals per rate as JSON.
         pub tax_totals: String,
+        pub document: String,
+        /// Counts documents of one kind for one tenant and month, from 1.
+        pub issue: i32,
+        pub refers_to: Option<Uuid>,
+        /// The other document as this one names it, as JSON.
+        pub reference: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

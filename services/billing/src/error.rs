@@ -42,6 +42,15 @@ pub(crate) enum BillingError {
     NobodyToShare(BillingMonth),
     #[error("the month {0} is closed; enter the cost for a month that is open")]
     MonthClosed(BillingMonth),
+    #[error("{0}")]
+    NotCreditable(String),
+    #[error(transparent)]
+    Paper(#[from] warikan_paper::PaperError),
+    #[error("the month {0} is not closed")]
+    MonthOpen(BillingMonth),
+    /// Nobody is told of it: who would have been is gone.
+    #[error("the reader of a long answer is gone")]
+    ReaderGone,
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
     #[error("the amounts are too large")]
@@ -63,7 +72,9 @@ impl From<BillingError> for Problem {
     fn from(error: BillingError) -> Self {
         match error {
             BillingError::Database(error) => error.into(),
-            BillingError::Stored { .. } => Self::internal(&error),
+            BillingError::Stored { .. } | BillingError::ReaderGone | BillingError::Paper(_) => {
+                Self::internal(&error)
+            }
             BillingError::NotFound => Self::not_found(),
             BillingError::MonthNotOver { .. }
             | BillingError::EarlierMonthOpen { .. }
@@ -72,9 +83,13 @@ impl From<BillingError> for Problem {
                 format!("Nothing was closed: {error} (months are Japanese calendar months)."),
             ),
             BillingError::Idempotency(error) => error.into(),
-            BillingError::MonthClosed(_) => {
+            BillingError::MonthClosed(_) | BillingError::NotCreditable(_) => {
                 Self::new(Code::Conflict, format!("Nothing was changed: {error}."))
             }
+            BillingError::MonthOpen(_) => Self::new(
+                Code::Conflict,
+                format!("There are no invoices yet: {error}."),
+            ),
             BillingError::RecipientUnknown(_)
             | BillingError::Unpriced { .. }
             | BillingError::MissingTariff(_)

@@ -1,7 +1,7 @@
 //! Invoices: qualified ones (適格請求書, 消費税法57条の4), as they are shown.
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_contracts::facts::Channel;
 use warikan_types::{
@@ -22,7 +22,7 @@ pub(crate) type InvoiceId = Id<Invoice>;
 pub(crate) type UsageRecordId = Id<UsageRecord>;
 
 /// An invoice in a list.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceSummary {
     /// Its id.
     pub id: InvoiceId,
@@ -36,12 +36,58 @@ pub struct InvoiceSummary {
     pub subtotal: Yen,
     /// Tax, in yen.
     pub tax: Yen,
-    /// To be paid, in yen.
+    /// To be paid, in yen; negative on credit notes.
     pub total: Yen,
+    /// What it is.
+    pub document: Document,
+    /// On a credit note, the invoice that it corrects; on a reissued invoice, the one in whose place it stands.
+    pub refers_to: Option<Reference>,
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Document {
+    /// A qualified invoice (適格請求書).
+    Invoice,
+    /// A qualified return invoice (適格返還請求書): amounts are negative.
+    CreditNote,
+}
+
+impl Document {
+    /// The wire word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::CreditNote => "credit_note",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        [Self::Invoice, Self::CreditNote]
+            .into_iter()
+            .find(|one| one.as_str() == word)
+    }
+}
+
+/// Another document that one refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Reference {
+    /// The invoice.
+    pub invoice_id: InvoiceId,
+    /// Its number.
+    pub number: String,
+    /// The day on which it was issued.
+    pub issued_on: NaiveDate,
+    /// Why.
+    pub reason: String,
+    /// Whether all that was left of it is credited: it is void (取消).
+    pub voids: bool,
 }
 
 /// An invoice. It never changes.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceView {
     /// Number, period, dates and totals.
     #[serde(flatten)]
@@ -53,7 +99,7 @@ pub struct InvoiceView {
     /// The tenant's plan at the end of the month.
     pub plan: String,
     /// Always `JPY`.
-    pub currency: &'static str,
+    pub currency: String,
     /// What is charged. The amounts add up to `subtotal`.
     pub lines: Vec<LineView>,
     /// Per rate: the sum of its lines, and the tax on it, rounded once.
@@ -63,7 +109,7 @@ pub struct InvoiceView {
 }
 
 /// The issuer of a qualified invoice.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IssuerView {
     /// Legal name.
     pub name: String,
@@ -72,14 +118,14 @@ pub struct IssuerView {
 }
 
 /// Who pays.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecipientView {
     /// Legal name when the invoice was issued.
     pub name: String,
 }
 
 /// A line.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LineView {
     /// Its number, from 1.
     pub n: u32,
@@ -105,6 +151,8 @@ pub struct LineView {
     pub plan: Option<String>,
     /// On shares of shared costs: what they follow from.
     pub share: Option<Share>,
+    /// On credit notes: the number of the invoice's line that is given back.
+    pub credits_line: Option<u32>,
     /// Where a graduated price splits uses of one sort over several lines: how many of their records, by day and order of
     /// recording, stand behind the lines before.
     pub records_before: i64,
@@ -123,7 +171,7 @@ pub struct LineView {
 }
 
 /// One metered operation behind a line.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RecordView {
     /// The record's id.
     pub id: UsageRecordId,

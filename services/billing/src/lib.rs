@@ -22,14 +22,17 @@ mod calendar;
 mod close_month;
 mod config;
 mod consumers;
+mod correct_invoice;
 mod entity;
 mod error;
+mod export;
 mod invoice;
 mod line;
 mod migrations;
 mod rate;
 mod registration_number;
 mod report_usage;
+mod set_invoice;
 mod share;
 mod share_costs;
 mod store;
@@ -43,9 +46,11 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_paper::Fonts;
 use warikan_runtime::{Databases, Module, OpenError, Platform, relay_task};
 
 pub use config::{Config, Issuer};
+pub use export::verify::{ExportError, Finding, Verified, verify as verify_export};
 pub use registration_number::{RegistrationNumber, RegistrationNumberError};
 pub use tax::{Rounding, TaxCategory};
 pub use words::{Meter, Purpose};
@@ -64,6 +69,7 @@ pub struct Billing(Arc<Inner>);
 struct Inner {
     config: Config,
     tariff: Tariff,
+    fonts: Fonts,
     db: ServiceDatabase,
     relay: Relay,
     platform: Platform,
@@ -76,7 +82,11 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::tenant::list_invoices)
         .service(api::tenant::read_invoice)
         .service(api::tenant::list_line_records)
+        .service(api::exports::invoice)
+        .service(api::exports::month)
         .service(api::operator::close_month)
+        .service(api::corrections::credit)
+        .service(api::corrections::void)
         .service(api::shared_costs::enter)
         .service(api::shared_costs::list)
         .service(api::shared_costs::remove)
@@ -93,10 +103,14 @@ impl Billing {
             service: NAME,
             why: error.to_string(),
         })?;
+        let fonts = config
+            .fonts()
+            .map_err(|why| OpenError::Config { service: NAME, why })?;
         let db = on.databases.open(NAME, migrations::Migrator).await?;
         Ok(Self(Arc::new(Inner {
             config,
             tariff,
+            fonts,
             relay: on.relay(&db),
             db,
             platform: on.clone(),

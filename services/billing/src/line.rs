@@ -104,6 +104,14 @@ pub(crate) struct Counted {
     pub(crate) skip: i64,
 }
 
+/// A line of another invoice, of which something is given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Credited {
+    pub(crate) n: u32,
+    pub(crate) description_ja: String,
+    pub(crate) description_en: String,
+}
+
 /// A line before it has a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -115,6 +123,8 @@ pub(crate) struct Line {
     pub(crate) plan: Option<String>,
     pub(crate) counted: Option<Counted>,
     pub(crate) share: Option<Share>,
+    /// On credit notes: the line that it takes back.
+    pub(crate) credits: Option<Credited>,
     pub(crate) quantity: i64,
     pub(crate) unit_price: Yen,
     pub(crate) list_price: Option<Yen>,
@@ -127,6 +137,9 @@ impl Line {
     /// In Japanese, as the invoice shows it.
     pub(crate) fn description_ja(&self) -> String {
         let month = month_ja(self.service_month);
+        if let Some(credited) = &self.credits {
+            return format!("{}の返還", credited.description_ja);
+        }
         if let Some(share) = self.share {
             return share.description_ja(&month);
         }
@@ -171,6 +184,9 @@ impl Line {
     /// In English.
     pub(crate) fn description_en(&self) -> String {
         let month = self.service_month;
+        if let Some(credited) = &self.credits {
+            return format!("Credit: {}", credited.description_en);
+        }
         if let Some(share) = self.share {
             return share.description_en(month);
         }

@@ -1,5 +1,6 @@
 //! The schema of billing.
 
+mod corrections;
 mod sharing;
 
 use sea_orm_migration::prelude::*;
@@ -9,6 +10,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Metering),
         Box::new(Invoicing),
         Box::new(sharing::Sharing),
+        Box::new(corrections::Corrections),
     ]
 }
 

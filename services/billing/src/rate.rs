@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Billed uses of one sort on one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct UsageGroup {
     /// The month in which they were accepted.
     pub(crate) month: BillingMonth,
@@ -172,6 +172,7 @@ impl Terms<'_> {
             plan: None,
             counted: None,
             share: None,
+            credits: None,
             quantity: 1,
             unit_price: amount,
             list_price: None,
@@ -337,6 +338,7 @@ impl Terms<'_> {
                 skip: 0,
             }),
             share: None,
+            credits: None,
             quantity: 0,
             unit_price: unit,
             list_price: list,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_types::{BillingMonth, TenantId, Yen};
 
-use crate::tariff::SharingKey;
+use crate::{tariff::SharingKey, words::grouped};
 
 /// What a shared cost is for.
 #[derive(
@@ -101,15 +101,16 @@ pub struct Share {
 impl Share {
     /// In Japanese, with everything that it follows from.
     pub(crate) fn description_ja(&self, month: &str) -> String {
-        let (category, cost) = (self.category.in_japanese(), self.cost.0);
-        let (part, tenants) = (self.part_amount.0, self.tenants);
+        let (category, cost) = (self.category.in_japanese(), grouped(self.cost.0));
+        let (part, tenants) = (grouped(self.part_amount.0), self.tenants);
         match self.part {
             Part::Equal => format!(
-                "共同費用の割り勘 {category} 均等割（総額{cost}円のうち{part}円を{tenants}社で等分）{month}"
+                "共同費用 {category} 均等割（総額{cost}円のうち{part}円を{tenants}社で等分）{month}"
             ),
             Part::Usage => format!(
-                "共同費用の割り勘 {category} 利用割（総額{cost}円のうち{part}円を{}/{}件で按分）{month}",
-                self.units, self.total_units
+                "共同費用 {category} 利用割（総額{cost}円のうち{part}円を{}/{}件で按分）{month}",
+                grouped(self.units),
+                grouped(self.total_units)
             ),
         }
     }

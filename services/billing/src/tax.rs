@@ -140,6 +140,40 @@ impl Totals {
             by_rate,
         })
     }
+
+    /// What remains of a charge after credits (whose amounts are negative), as the credit that takes it back: with the tax
+    /// that the charge bore, not with tax reckoned anew, so that both together come to nothing.
+    pub(crate) fn remaining_credit(
+        charged: &[TaxTotal],
+        credited: &[TaxTotal],
+    ) -> Result<Self, MoneyError> {
+        let mut sums: BTreeMap<u8, (Yen, Yen)> = BTreeMap::new();
+        for one in charged.iter().chain(credited) {
+            let (taxable, tax) = sums.entry(one.tax_rate_percent).or_default();
+            *taxable = taxable.plus(one.taxable)?;
+            *tax = tax.plus(one.tax)?;
+        }
+        let negated = |yen: Yen| yen.0.checked_neg().map(Yen).ok_or(MoneyError);
+        let by_rate = sums
+            .into_iter()
+            .rev()
+            .map(|(tax_rate_percent, (taxable, tax))| {
+                Ok(TaxTotal {
+                    tax_rate_percent,
+                    taxable: negated(taxable)?,
+                    tax: negated(tax)?,
+                })
+            })
+            .collect::<Result<Vec<_>, MoneyError>>()?;
+        let subtotal = Yen::sum(by_rate.iter().map(|one| one.taxable))?;
+        let tax = Yen::sum(by_rate.iter().map(|one| one.tax))?;
+        Ok(Self {
+            subtotal,
+            tax,
+            total: subtotal.plus(tax)?,
+            by_rate,
+        })
+    }
 }
 
 #[cfg(test)]

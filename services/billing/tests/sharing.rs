@@ -79,7 +79,7 @@ async fn costs_are_split_to_the_yen_among_the_tenants_active_in_the_month() {
         let first = shares(&invoice)[0];
         assert_eq!(
             first["description_ja"],
-            "共同費用の割り勘 認定・監査費用 均等割（総額1000000円のうち500000円を3社で等分）2026年11月分"
+            "共同費用 認定・監査費用 均等割（総額1,000,000円のうち500,000円を3社で等分）2026年11月分"
         );
     }
     assert_eq!(sums["certification"], 1_000_000);

@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use warikan_runtime::{Keys, init_telemetry, init_with_traces, load_config};
 use warikan_types::{Clock, Entropy};
@@ -13,7 +14,7 @@ use warikan_types::{Clock, Entropy};
 use crate::{
     compose::{self, Role},
     config::Config,
-    demo, doctor, document, listen, pki_command, serve, topology,
+    demo, doctor, document, invoice_command, listen, pki_command, serve, topology,
 };
 
 /// What is logged unless `WARIKAN_LOG` says otherwise: our own words, without the libraries' at every start and the list by list
@@ -68,6 +69,9 @@ enum Command {
     Listen(listen::ListenOptions),
     /// Decide PKI questions: JSON objects on standard input, one a line, an answer a line.
     Pki,
+    /// Work on invoices without a server.
+    #[command(subcommand)]
+    Invoice(invoice_command::InvoiceCommand),
 }
 
 #[derive(clap::Args)]
@@ -168,6 +172,15 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             init_telemetry("warn", false);
             let (clock, entropy) = (Clock::system(), Entropy::system());
             listen::run(options, clock, &entropy, &mut out).await?;
+        }
+        Command::Invoice(invoice_command::InvoiceCommand::Verify { export }) => {
+            return if export.as_os_str() == "-" {
+                invoice_command::verify(stdin().lock(), &mut out)
+            } else {
+                let file = std::fs::File::open(&export)
+                    .with_context(|| format!("cannot open {}", export.display()))?;
+                invoice_command::verify(BufReader::new(file), &mut out)
+            };
         }
         Command::Pki => {}
     }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod document;
+pub mod invoice_command;
 pub mod listen;
 pub mod pki_command;
 pub mod serve;

@@ -1,7 +1,7 @@
 //! What a tenant sees of its bill.
 
 use actix_web::{
-    get,
+    HttpRequest, HttpResponse, get,
     web::{Data, Json, Path},
 };
 use serde::Deserialize;
@@ -11,10 +11,13 @@ use warikan_http::{
 };
 use warikan_types::{BillingMonth, Invoice};
 
+use super::{exports, media};
 use crate::{
     Billing,
+    error::BillingError,
     invoice::{InvoiceId, InvoiceSummary, InvoiceView, RecordView},
     report_usage::UsageView,
+    set_invoice::set,
     store::{invoices, usage},
 };
 
@@ -78,12 +81,13 @@ pub(crate) async fn list_invoices(
 
 /// Read an invoice
 ///
-/// A qualified invoice (適格請求書): issuer with registration number, lines, and totals per tax rate. The amounts of the
-/// lines add up to `subtotal`; tax is rounded once per rate.
+/// A qualified invoice (適格請求書) or return invoice (適格返還請求書): issuer with registration number, lines, and totals per tax
+/// rate. The amounts of the lines add up to `subtotal`; tax is rounded once per rate. With `Accept: application/pdf` it
+/// comes as a PDF to be printed or filed.
 #[utoipa::path(tag = "billing", params(("id" = InvoiceId, Path, description = "The invoice.")),
     security(("oauth2" = ["billing"])),
     responses(
-        (status = 200, description = "The invoice.", body = InvoiceView),
+        (status = 200, description = "The invoice.", content((InvoiceView = "application/json"), (Vec<u8> = "application/pdf"))),
         (status = 401, description = "No valid access token.", body = ProblemDocument),
         (status = 403, description = "The token lacks the scope.", body = ProblemDocument),
         (status = 404, description = "No such invoice of this tenant in this environment.", body = ProblemDocument)))]
@@ -91,20 +95,42 @@ pub(crate) async fn list_invoices(
 pub(crate) async fn read_invoice(
     caller: TenantCaller<needs::Billing>,
     id: PathId<Invoice>,
+    request: HttpRequest,
     billing: Data<Billing>,
-) -> Result<Json<InvoiceView>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let db = billing.0.db.begin_read(caller.scope).await?;
-    Ok(Json(invoices::find(caller.scope, &db, id.0).await?))
+    let invoice = invoices::find(caller.scope, &db, id.0).await?;
+    drop(db);
+    if !media::prefers(&request, "application/pdf") {
+        return Ok(HttpResponse::Ok().json(invoice));
+    }
+    let name = format!("{}.pdf", invoice.summary.number);
+    let fonts = billing.0.fonts.clone();
+    // Setting takes milliseconds of computing: not on the thread that answers everybody.
+    let set = actix_web::web::block(move || set(&invoice, &fonts)).await;
+    let octets = set
+        .map_err(|error| Problem::internal(&error))?
+        .map_err(BillingError::from)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/pdf")
+        .insert_header((
+            "Content-Disposition",
+            format!("inline; filename=\"{name}\""),
+        ))
+        .insert_header(("Cache-Control", "no-store"))
+        .body(octets))
 }
 
 /// List the operations behind an invoice line
 ///
-/// Each billed operation once, in the order of recording; their quantities add up to the line's. A base fee has none.
+/// Each billed operation once, by the day of its tariff and then in the order of recording; their quantities add up to the
+/// line's. Lines that count no uses have none. With `Accept: text/csv` all of them come at once as a table (RFC 4180)
+/// whose cells no spreadsheet takes for formulas.
 #[utoipa::path(tag = "billing",
     params(("id" = InvoiceId, Path, description = "The invoice."), ("n" = u32, Path, description = "The line's number."), PageQuery),
     security(("oauth2" = ["billing"])),
     responses(
-        (status = 200, description = "A page of usage records.", body = Page<RecordView>),
+        (status = 200, description = "A page of usage records, or all of them as CSV.", content((Page<RecordView> = "application/json"), (String = "text/csv"))),
         (status = 400, description = "A bad limit or cursor.", body = ProblemDocument),
         (status = 401, description = "No valid access token.", body = ProblemDocument),
         (status = 403, description = "The token lacks the scope.", body = ProblemDocument),
@@ -115,20 +141,26 @@ pub(crate) async fn list_line_records(
     id: PathId<Invoice>,
     path: Path<(String, String)>,
     query: Params<PageQuery>,
+    request: HttpRequest,
     billing: Data<Billing>,
-) -> Result<Json<Page<RecordView>>, Problem> {
+) -> Result<HttpResponse, Problem> {
     let scope = caller.scope;
     let n: i32 = path.1.parse().map_err(|_| Problem::not_found())?;
     let cursors = billing.0.platform.keys.cursors();
     let list = format!("invoices/{}/lines/{n}/records", id.0);
     let limit = query.limit()?;
     let after = cursors.read(Some(scope), &list, &query)?;
-    let db = &billing.0.db.begin_read(scope).await?;
-    let rows = match invoices::find_line(scope, db, id.0, n).await? {
+    let read = billing.0.db.begin_read(scope).await?;
+    let db = &read;
+    let behind = invoices::find_line(scope, db, id.0, n).await?;
+    if media::prefers(&request, "text/csv") {
+        drop(read);
+        return Ok(exports::line_as_csv(&billing, scope, id.0, n, behind));
+    }
+    let rows = match behind {
         Some(behind) => usage::behind_line(scope, db, &behind, (after, limit)).await?,
         None => Vec::new(),
     };
-    Ok(Json(cursors.page(Some(scope), &list, limit, rows, |row| {
-        row.id.uuid()
-    })))
+    let page = cursors.page(Some(scope), &list, limit, rows, |row| row.id.uuid());
+    Ok(HttpResponse::Ok().json(page))
 }

@@ -2,19 +2,23 @@
 
 use chrono::NaiveDate;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
+    DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use warikan_types::{BillingMonth, CertificateKind, Id, Invoice, TenantScope, Yen};
+use warikan_types::{
+    BillingMonth, CertificateKind, Environment, Id, Invoice, TenantId, TenantScope, Yen,
+};
 
 use super::{month, of, optional, usage::Behind, word};
 use crate::{
     config::Issuer,
     entity::{invoice, invoice_line},
     error::BillingError,
-    invoice::{InvoiceSummary, InvoiceView, IssuerView, LineView, RecipientView},
+    invoice::{
+        Document, InvoiceSummary, InvoiceView, IssuerView, LineView, RecipientView, Reference,
+    },
     line::{Category, ChargedFor, Line},
     share::Share,
     tax::{Rounding, TaxCategory, Totals},
@@ -37,6 +41,9 @@ pub(crate) struct NewInvoice {
     pub(crate) rounding: Rounding,
     pub(crate) lines: Vec<Line>,
     pub(crate) totals: Totals,
+    pub(crate) document: Document,
+    pub(crate) issue: i32,
+    pub(crate) reference: Option<Reference>,
 }
 
 /// What of a line has no column of its own.
@@ -44,6 +51,8 @@ pub(crate) struct NewInvoice {
 struct LineDetail {
     plan: Option<String>,
     share: Option<Share>,
+    #[serde(default)]
+    credits_line: Option<u32>,
     skip: i64,
 }
 
@@ -74,7 +83,18 @@ pub(crate) async fn issue(txn: &DatabaseTransaction, new: &[NewInvoice]) -> Resu
 fn invoice_row(new: &NewInvoice) -> Result<invoice::ActiveModel, DbErr> {
     let tax_totals = serde_json::to_string(&new.totals.by_rate)
         .map_err(|error| DbErr::Custom(format!("totals are plain data: {error}")))?;
+    let reference = new
+        .reference
+        .as_ref()
+        .map(serde_json::to_string)
+        .transpose();
+    let reference =
+        reference.map_err(|error| DbErr::Custom(format!("a reference is plain data: {error}")))?;
     Ok(invoice::ActiveModel {
+        document: Set(new.document.as_str().to_owned()),
+        issue: Set(new.issue),
+        refers_to: Set(new.reference.as_ref().map(|one| one.invoice_id.uuid())),
+        reference: Set(reference),
         id: Set(new.id.uuid()),
         tenant: Set(new.scope.tenant().uuid()),
         environment: Set(new.scope.environment().as_str().to_owned()),
@@ -124,6 +144,7 @@ fn line_row(new: &NewInvoice, n: i32, line: &Line) -> invoice_line::ActiveModel 
         detail: Set(serde_json::to_string(&LineDetail {
             plan: line.plan.clone(),
             share: line.share,
+            credits_line: line.credits.as_ref().map(|credited| credited.n),
             skip: counted.map_or(0, |one| one.skip),
         })
         .ok()),
@@ -174,13 +195,132 @@ pub(crate) async fn find(
     id: Id<Invoice>,
 ) -> Result<InvoiceView, BillingError> {
     let row = row(scope, db, id).await?;
+    view(db, row).await
+}
+
+/// The first invoices of a month, one per tenant, in the tenants' order, as they were issued when it was closed.
+pub(crate) async fn all_of_month(
+    db: &impl ConnectionTrait,
+    period: BillingMonth,
+    after: Option<TenantId>,
+    limit: u64,
+) -> Result<Vec<(TenantScope, InvoiceView)>, BillingError> {
+    let mut rows = invoice::Entity::find()
+        .filter(invoice::Column::Environment.eq(Environment::Production.as_str()))
+        .filter(invoice::Column::Period.eq(period.to_string()))
+        .filter(invoice::Column::Document.eq(Document::Invoice.as_str()))
+        .filter(invoice::Column::Issue.eq(1))
+        .order_by_asc(invoice::Column::Tenant)
+        .limit(limit);
+    if let Some(after) = after {
+        rows = rows.filter(invoice::Column::Tenant.gt(after.uuid()));
+    }
+    let mut found = Vec::new();
+    for row in rows.all(db).await? {
+        let scope = TenantScope::of_event(TenantId::from_uuid(row.tenant), Environment::Production);
+        found.push((scope, view(db, row).await?));
+    }
+    Ok(found)
+}
+
+/// Whose an invoice is: for the operator, who names it alone.
+pub(crate) async fn scope_of_any(
+    db: &impl ConnectionTrait,
+    id: Id<Invoice>,
+) -> Result<TenantScope, BillingError> {
+    let row = invoice::Entity::find_by_id(id.uuid())
+        .one(db)
+        .await?
+        .ok_or(BillingError::NotFound)?;
+    let environment = word("environment", &row.environment, Environment::from_word)?;
+    Ok(TenantScope::of_event(
+        TenantId::from_uuid(row.tenant),
+        environment,
+    ))
+}
+
+/// What refers to an invoice: its credit notes, and the one in its place.
+pub(crate) async fn referring_to(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    id: Id<Invoice>,
+) -> Result<Vec<InvoiceView>, BillingError> {
+    let rows = invoice::Entity::find()
+        .filter(of(
+            scope,
+            invoice::Column::Tenant,
+            invoice::Column::Environment,
+        ))
+        .filter(invoice::Column::RefersTo.eq(id.uuid()))
+        .order_by_asc(invoice::Column::Id);
+    let mut found = Vec::new();
+    for row in rows.all(db).await? {
+        found.push(view(db, row).await?);
+    }
+    Ok(found)
+}
+
+/// Repeats an invoice's lines under another: a reissued invoice has those of the one in whose place it stands.
+pub(crate) async fn copy_lines(
+    scope: TenantScope,
+    txn: &DatabaseTransaction,
+    from: Id<Invoice>,
+    to: Id<Invoice>,
+) -> Result<(), DbErr> {
     let lines = invoice_line::Entity::find()
         .filter(of(
             scope,
             invoice_line::Column::Tenant,
             invoice_line::Column::Environment,
         ))
-        .filter(invoice_line::Column::Invoice.eq(id.uuid()))
+        .filter(invoice_line::Column::Invoice.eq(from.uuid()))
+        .order_by_asc(invoice_line::Column::N)
+        .all(txn)
+        .await?;
+    let rows: Vec<_> = lines
+        .into_iter()
+        .map(|line| {
+            let mut row = invoice_line::ActiveModel::from(line).reset_all();
+            row.invoice = Set(to.uuid());
+            row
+        })
+        .collect();
+    for chunk in rows.chunks(CHUNK) {
+        invoice_line::Entity::insert_many(chunk.to_vec())
+            .exec_without_returning(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// How many documents of a kind stand for a tenant and month.
+pub(crate) async fn issued(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    period: BillingMonth,
+    document: Document,
+) -> Result<i32, BillingError> {
+    let count = invoice::Entity::find()
+        .filter(of(
+            scope,
+            invoice::Column::Tenant,
+            invoice::Column::Environment,
+        ))
+        .filter(invoice::Column::Period.eq(period.to_string()))
+        .filter(invoice::Column::Document.eq(document.as_str()))
+        .count(db)
+        .await?;
+    i32::try_from(count).map_err(|_| BillingError::Money(warikan_types::MoneyError))
+}
+
+async fn view(db: &impl ConnectionTrait, row: invoice::Model) -> Result<InvoiceView, BillingError> {
+    // The row was found by its scope; its lines bear the same.
+    let scope_filter = Condition::all()
+        .add(invoice_line::Column::Tenant.eq(row.tenant))
+        .add(invoice_line::Column::Environment.eq(row.environment.clone()));
+    let lines = invoice_line::Entity::find()
+        .filter(scope_filter)
+        .filter(invoice_line::Column::Invoice.eq(row.id))
         .order_by_asc(invoice_line::Column::N)
         .all(db)
         .await?;
@@ -194,7 +334,7 @@ pub(crate) async fn find(
             name: row.recipient_name,
         },
         plan: row.plan,
-        currency: "JPY",
+        currency: "JPY".to_owned(),
         lines: lines.iter().map(line_view).collect::<Result<_, _>>()?,
         tax_totals: word("tax totals", &row.tax_totals, |text| {
             serde_json::from_str(text).ok()
@@ -239,6 +379,10 @@ fn summary(row: &invoice::Model) -> Result<InvoiceSummary, BillingError> {
         subtotal: Yen(row.subtotal),
         tax: Yen(row.tax),
         total: Yen(row.total),
+        document: word("document", &row.document, Document::from_word)?,
+        refers_to: optional("reference", row.reference.as_deref(), |text| {
+            serde_json::from_str(text).ok()
+        })?,
     })
 }
 
@@ -256,6 +400,7 @@ fn line_view(row: &invoice_line::Model) -> Result<LineView, BillingError> {
     Ok(LineView {
         plan: detail.plan,
         share: detail.share,
+        credits_line: detail.credits_line,
         records_before: detail.skip,
         n: number("line number", row.n)?,
         description_ja: row.description_ja.clone(),

@@ -95,14 +95,13 @@ impl TryFrom<CountedRow> for Counted {
 
 /// Records operations; those already recorded are left as they are. Returns how many were new.
 pub(crate) async fn record(
-    scope: TenantScope,
     txn: &DatabaseTransaction,
-    operations: &[Operation],
+    operations: &[(TenantScope, Operation)],
     closed_through: Option<BillingMonth>,
     entropy: &Entropy,
     now: Timestamp,
 ) -> Result<u64, DbErr> {
-    let row = |operation: &Operation| usage_record::ActiveModel {
+    let row = |(scope, operation): &(TenantScope, Operation)| usage_record::ActiveModel {
         id: Set(entropy.id::<UsageRecord>(now).uuid()),
         tenant: Set(scope.tenant().uuid()),
         environment: Set(scope.environment().as_str().to_owned()),
@@ -358,6 +357,26 @@ pub(crate) async fn behind_line(
         .all(db)
         .await?;
     rows.into_iter().map(view).collect()
+}
+
+/// The records that a tenant's invoice for a month counts, in the order in which they were recorded.
+pub(crate) async fn billed_records(
+    scope: TenantScope,
+    db: &impl ConnectionTrait,
+    period: BillingMonth,
+    after: Option<Uuid>,
+    limit: u64,
+) -> Result<Vec<RecordView>, BillingError> {
+    let mut rows = usage_record::Entity::find()
+        .filter(of(scope, Column::Tenant, Column::Environment))
+        .filter(Column::BillMonth.eq(period.to_string()))
+        .filter(Column::Billable.eq(true))
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    if let Some(after) = after {
+        rows = rows.filter(Column::Id.gt(after));
+    }
+    rows.all(db).await?.into_iter().map(view).collect()
 }
 
 fn view(row: usage_record::Model) -> Result<RecordView, BillingError> {

@@ -146,11 +146,19 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/invoices", 200),
     Case::new("GET /v1/invoices/{id}", 200).of(&[Thing::Invoice]),
     Case::new("GET /v1/invoices/{id}/lines/{n}/records", 200).of(&[Thing::Invoice, Thing::Line]),
+    Case::new("GET /v1/invoices/{id}/export", 200).of(&[Thing::Invoice]),
     // The operator.
     Case::new("GET /v1/operator/sources", 200),
     Case::new("GET /v1/operator/notices", 200),
     Case::new("GET /v1/operator/months/{period}", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/close", 200).of(&[Thing::Month]),
+    Case::new("GET /v1/operator/months/{period}/export", 200).of(&[Thing::Month]),
+    Case::new("POST /v1/operator/invoices/{id}/credit-notes", 201)
+        .of(&[Thing::Invoice])
+        .sending(|_| json!({ "reason": "値引き", "lines": [{ "n": 1, "amount": 1 }] })),
+    Case::new("POST /v1/operator/invoices/{id}/void", 201)
+        .of(&[Thing::Invoice])
+        .sending(|_| json!({ "reason": "宛名の誤り", "reissue": true })),
     Case::new("POST /v1/operator/shared-costs", 201)
         .sending(|_| json!({ "month": "2027-02", "category": "hsm", "amount": 100 })),
     Case::new("GET /v1/operator/shared-costs", 200).query("?month=2027-01"),

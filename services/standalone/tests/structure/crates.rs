@@ -49,6 +49,14 @@ const GROUND_AND_SIMULATOR: [&str; 6] = [
     "runtime",
     "simulator",
 ];
+const GROUND_AND_PAPER: [&str; 6] = [
+    "types",
+    "contracts",
+    "messaging",
+    "http",
+    "runtime",
+    "paper",
+];
 const FOR_TESTS: [&str; 7] = [
     "types",
     "contracts",
@@ -83,7 +91,7 @@ const ALL_BUT_TESTING: [&str; 13] = [
 ];
 
 /// The whole plan. An edge that is not here fails.
-const PLAN: [Place; 17] = [
+const PLAN: [Place; 18] = [
     place("types", "shared/types", &[], &[]),
     place("pki", "shared/pki", &["types"], &["simulator"]),
     place("contracts", "shared/contracts", &["types"], &[]),
@@ -101,6 +109,7 @@ const PLAN: [Place; 17] = [
         &[],
     ),
     place("simulator", "shared/simulator", &[], &[]),
+    place("paper", "shared/paper", &[], &[]),
     place("testkit", "shared/testkit", &FOR_TESTS, &[]),
     place("gateway", "gateway", &GROUND, &["testkit"]),
     place("onboarding", "services/onboarding", &GROUND, &["testkit"]),
@@ -117,7 +126,12 @@ const PLAN: [Place; 17] = [
         &["testkit", "simulator"],
     ),
     place("webhooks", "services/webhooks", &GROUND, &["testkit"]),
-    place("billing", "services/billing", &GROUND, &["testkit"]),
+    place(
+        "billing",
+        "services/billing",
+        &GROUND_AND_PAPER,
+        &["testkit"],
+    ),
     place(
         "sandbox",
         "services/sandbox",

@@ -1,0 +1,83 @@
+//! Records as a table (RFC 4180).
+
+use warikan_contracts::facts::Channel;
+use warikan_types::{CertificateKind, Reason, Verdict};
+
+use crate::{invoice::RecordView, words::Purpose};
+
+const COLUMNS: [&str; 12] = [
+    "id",
+    "operation",
+    "meter",
+    "purpose",
+    "kind",
+    "channel",
+    "quantity",
+    "accepted_at",
+    "month",
+    "priced_on",
+    "rule",
+    "verdict_and_reason",
+];
+
+/// A cell: quoted, and with an apostrophe before what a spreadsheet would take for a formula (CSV injection).
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    let guard = if formula { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+fn line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
+    let cells: Vec<String> = cells.into_iter().map(cell).collect();
+    format!("{}\r\n", cells.join(","))
+}
+
+/// The names of the columns.
+pub(crate) fn head() -> String {
+    line(COLUMNS)
+}
+
+/// A record.
+pub(crate) fn row(record: &RecordView) -> String {
+    let verdict = record.verdict.map_or("", Verdict::as_str);
+    let reason = record.reason.map_or("", Reason::as_str);
+    line([
+        record.id.to_string().as_str(),
+        &record.operation,
+        record.meter.as_str(),
+        record.purpose.map_or("", Purpose::as_str),
+        record.kind.map_or("", CertificateKind::as_str),
+        record.channel.map_or("", Channel::as_str),
+        &record.quantity.to_string(),
+        &record.accepted_at.to_string(),
+        &record.month.to_string(),
+        &record.priced_on.to_string(),
+        record.rule.as_str(),
+        format!("{verdict} {reason}").trim(),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_none_breaks_out() {
+        for (text, safe) in [
+            ("ver_1", "\"ver_1\""),
+            (
+                "=HYPERLINK(\"http://x\")",
+                "\"'=HYPERLINK(\"\"http://x\"\")\"",
+            ),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("＝1", "\"'＝1\""),
+            ("a,b\nc", "\"a,b\nc\""),
+        ] {
+            assert_eq!(cell(text), safe);
+        }
+        assert_eq!(head().matches(',').count(), COLUMNS.len() - 1);
+    }
+}
