@@ -85,6 +85,27 @@ async fn f067_a_hanging_endpoint_delays_no_other_and_holds_few_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f067_an_endpoint_gets_few_connections_at_once_and_they_are_kept() {
+    let scene = Scene::with(Config {
+        endpoint_concurrency: 6,
+        ..config()
+    })
+    .await;
+    let (receiver, answered) = RawReceiver::lasting().await;
+    let (tenant, token) = scene.tenant();
+    scene.endpoint(&token, &receiver.url).await;
+    for _ in 0..5 {
+        scene.happen_together(&[tenant; 60]).await;
+        scene.deliver().await;
+    }
+    assert_eq!(answered.load(Ordering::SeqCst), 300);
+    // A connection that was begun when another came free is kept in reserve; each of the six places can have begun one.
+    let (open, all) = (&receiver.most_at_once, &receiver.connections);
+    let (open, all) = (open.load(Ordering::SeqCst), all.load(Ordering::SeqCst));
+    assert!(open <= 12 && all <= 18, "{open} at once, {all} in all");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f066_a_timeout_is_a_failed_attempt_and_a_failing_endpoint_gets_one_at_a_time() {
     let scene = Scene::with(quick()).await;
     let hanging = RawReceiver::hanging().await;

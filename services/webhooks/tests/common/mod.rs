@@ -278,6 +278,23 @@ impl RawReceiver {
         .await
     }
 
+    /// One that answers everything with 204 and keeps its connections open, and counts what it answered.
+    pub async fn lasting() -> (Self, Arc<AtomicUsize>) {
+        let answered = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&answered);
+        let receiver = Self::start(move |mut stream| {
+            let count = Arc::clone(&count);
+            async move {
+                while read_request(&mut stream).await {
+                    let answer = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                    answer.unwrap();
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        (receiver.await, answered)
+    }
+
     /// One that answers every request with these octets and closes.
     pub async fn answering(answer: String) -> Self {
         Self::start(move |mut stream| {
@@ -293,14 +310,14 @@ impl RawReceiver {
     }
 }
 
-/// Reads one request with a Content-Length.
-pub async fn read_request(stream: &mut TcpStream) {
+/// Reads one request with a Content-Length; `false` where the client has closed instead.
+pub async fn read_request(stream: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         let read = stream.read(&mut buffer).await.unwrap_or(0);
         if read == 0 {
-            return;
+            return false;
         }
         request.extend_from_slice(&buffer[..read]);
         let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
@@ -312,7 +329,7 @@ pub async fn read_request(stream: &mut TcpStream) {
             .find_map(|line| line.strip_prefix("content-length: "))
             .map_or(0, |length| length.parse().unwrap());
         if request.len() >= end + 4 + length {
-            return;
+            return true;
         }
     }
 }
