@@ -1,0 +1,54 @@
+//! Who listens to what.
+//!
+//! A publisher has to know it: a fact that is told before one of its listeners was ever started must wait for that listener
+//! too, and a fact that nobody listens to must wait for nobody. A test compares the list with the services.
+
+use crate::{
+    Fact,
+    facts::{
+        CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, StatusChecked,
+        TenantChanged, VerificationCompleted,
+    },
+};
+
+/// A consumer's name and the types of facts it listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    /// `<service>.<what it does>`; stable, because queues and inboxes are named after it.
+    pub consumer: &'static str,
+    /// [`Fact::TYPE`] of each.
+    pub types: &'static [&'static str],
+}
+
+/// All of the platform's.
+pub const SUBSCRIPTIONS: &[Subscription] = &[
+    Subscription {
+        consumer: "revocation.watch",
+        types: &[VerificationCompleted::TYPE],
+    },
+    Subscription {
+        consumer: "revocation.fetch",
+        types: &[CrlPublished::TYPE],
+    },
+    Subscription {
+        consumer: "webhooks.feed",
+        types: &[
+            VerificationCompleted::TYPE,
+            CertificateRevoked::TYPE,
+            EndpointDisabled::TYPE,
+            InvoiceFinalized::TYPE,
+        ],
+    },
+    Subscription {
+        consumer: "webhooks.tenants",
+        types: &[TenantChanged::TYPE],
+    },
+    Subscription {
+        consumer: "billing.meter",
+        types: &[VerificationCompleted::TYPE, StatusChecked::TYPE],
+    },
+    Subscription {
+        consumer: "billing.recipients",
+        types: &[TenantChanged::TYPE],
+    },
+];
