@@ -6,8 +6,9 @@
 use crate::{
     Fact,
     facts::{
-        CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, StatusChecked,
-        TenantChanged, VerificationCompleted,
+        CertificateExpiring, CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized,
+        SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
+        VerificationCompleted,
     },
 };
 
@@ -31,12 +32,20 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
         types: &[CrlPublished::TYPE],
     },
     Subscription {
+        consumer: "revocation.erase",
+        types: &[SubjectErased::TYPE],
+    },
+    Subscription {
         consumer: "webhooks.feed",
         types: &[
             VerificationCompleted::TYPE,
             CertificateRevoked::TYPE,
-            EndpointDisabled::TYPE,
+            CertificateExpiring::TYPE,
+            SubjectChanged::TYPE,
+            SourceStale::TYPE,
+            SourceRecovered::TYPE,
             InvoiceFinalized::TYPE,
+            EndpointDisabled::TYPE,
         ],
     },
     Subscription {
