@@ -7,7 +7,5 @@
 pub mod api;
 mod envelope;
 pub mod facts;
-mod subscriptions;
 
 pub use envelope::{Envelope, EnvelopeError, Fact};
-pub use subscriptions::{SUBSCRIPTIONS, Subscription};

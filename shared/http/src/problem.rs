@@ -317,10 +317,7 @@ impl ResponseError for Problem {
 impl From<sea_orm::DbErr> for Problem {
     fn from(error: sea_orm::DbErr) -> Self {
         // A busy or unreachable database is not the caller's fault and may be over in a moment.
-        if matches!(
-            error,
-            sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_)
-        ) {
+        if is_unavailable(&error) {
             tracing::error!(request_id = crate::current_request_id(), %error, "database not reachable");
             return Self::new(
                 Code::Unavailable,
@@ -329,5 +326,32 @@ impl From<sea_orm::DbErr> for Problem {
             .retry_after(1);
         }
         Self::internal(&error)
+    }
+}
+
+/// Whether the same statement may succeed in a moment: no connection, one that broke (`pg_terminate_backend`, a restart), a timeout,
+/// a deadlock's victim, or a server without room. Classes and codes as in PostgreSQL's appendix A.
+fn is_unavailable(error: &sea_orm::DbErr) -> bool {
+    use sea_orm::{DbErr, RuntimeErr, sqlx};
+    let source = match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
+        DbErr::Exec(RuntimeErr::SqlxError(source))
+        | DbErr::Query(RuntimeErr::SqlxError(source)) => source,
+        _ => return false,
+    };
+    match source.as_ref() {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(refused) => refused.code().is_some_and(|code| {
+            // 08 connections, 40 serialisation and deadlocks, 53 resources, 57 the operator, 55P03 a lock that was not to be had.
+            ["08", "40", "53", "57"]
+                .iter()
+                .any(|class| code.starts_with(class) && code.len() == 5)
+                || code == "55P03"
+        }),
+        _ => false,
     }
 }

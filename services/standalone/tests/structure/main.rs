@@ -22,7 +22,6 @@ mod operations;
 mod repository;
 mod routes;
 mod strict;
-mod subscriptions;
 mod things;
 mod tokens;
 

@@ -1,0 +1,13 @@
+//! What only PostgreSQL can show: walls between tenants and services, and a database that stalls or drops its connections. Runs where
+//! tests were asked to run on PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test, what is not there is a failure"
+)]
+
+#[path = "postgres/outage.rs"]
+mod outage;
+#[path = "postgres/proxy.rs"]
+mod proxy;
+#[path = "postgres/walls.rs"]
+mod walls;
