@@ -7,5 +7,7 @@
 pub mod api;
 mod envelope;
 pub mod facts;
+mod subscriptions;
 
 pub use envelope::{Envelope, EnvelopeError, Fact};
+pub use subscriptions::{SUBSCRIPTIONS, Subscription};

@@ -1,16 +1,24 @@
-//! The in-process bus: the meaning of a broker's confirm without a broker.
+//! The bus: one meaning, two adapters.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use tokio::task::JoinHandle;
 use warikan_contracts::Envelope;
 
-use crate::{Consumer, take::Taken};
+use crate::{
+    Consumer,
+    in_process::InProcess,
+    parked,
+    rabbitmq::{ConfigError, RabbitMq, RabbitMqConfig},
+};
 
 /// Where facts are published. Clones share the subscriptions.
-#[derive(Clone, Default)]
-pub struct Bus {
-    consumers: Arc<OnceLock<Vec<Consumer>>>,
+#[derive(Clone)]
+pub struct Bus(Adapter);
+
+#[derive(Clone)]
+enum Adapter {
+    InProcess(Arc<InProcess>),
+    RabbitMq(Arc<RabbitMq>),
 }
 
 /// A fact on its way out.
@@ -25,10 +33,10 @@ pub struct Outgoing {
 /// Responsibility for a fact has not moved; publish it again later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
-    /// Nothing can be published at present, whatever the fact: no one has been subscribed yet, for instance.
+    /// Nothing can be published at present, whatever the fact: the broker is away, or nobody has been subscribed yet.
     #[error("the bus cannot be reached: {0}")]
     Unavailable(String),
-    /// Some consumers failed.
+    /// This fact was refused, by some consumers or by the broker.
     #[error("not taken by {}", .0.join(", "))]
     NotTaken(Vec<String>),
 }
@@ -37,13 +45,36 @@ impl Bus {
     /// A bus without subscriptions: publications wait in the outboxes until [`Bus::connect`].
     #[must_use]
     pub fn in_process() -> Self {
-        Self::default()
+        Self(Adapter::InProcess(Arc::default()))
     }
 
-    /// Subscribes the consumers, once, when all services stand.
+    /// A bus over RabbitMQ. Nothing is opened yet, and the broker need not be there: publications wait in the outboxes until it
+    /// is. A process that only publishes never calls [`Bus::connect`]; one that only consumes never publishes.
+    ///
+    /// # Errors
+    /// The configuration cannot be meant; the error names the field and holds no secret.
+    pub fn rabbitmq(config: RabbitMqConfig) -> Result<Self, ConfigError> {
+        Ok(Self(Adapter::RabbitMq(Arc::new(RabbitMq::new(config)?))))
+    }
+
+    /// Subscribes the consumers of this process, once, when all its services stand. Over RabbitMQ it starts tasks on the
+    /// current tokio runtime that go on until [`Bus::close`] or until the last clone of the bus is gone.
+    ///
+    /// # Panics
+    /// Over RabbitMQ, outside a tokio runtime.
     pub fn connect(&self, consumers: Vec<Consumer>) {
-        if self.consumers.set(consumers).is_err() {
-            tracing::warn!("the bus was connected twice; the first subscriptions stay");
+        match &self.0 {
+            Adapter::InProcess(bus) => bus.connect(consumers),
+            Adapter::RabbitMq(bus) => bus.connect(consumers),
+        }
+    }
+
+    /// The consumers of this process.
+    #[must_use]
+    pub fn consumers(&self) -> &[Consumer] {
+        match &self.0 {
+            Adapter::InProcess(bus) => bus.consumers(),
+            Adapter::RabbitMq(bus) => bus.consumers(),
         }
     }
 
@@ -59,73 +90,40 @@ impl Bus {
         self.publish_all(&[fact]).await.remove(0)
     }
 
-    /// Publishes a batch; the outcomes stand in the order of the facts. Resolves when every subscribed consumer has
-    /// committed its effects, parked what it can never take, or failed. Consumers work at the same time as each other; each takes
-    /// its facts in the given order.
-    ///
-    /// An error says that the caller keeps that fact and tries again.
+    /// Publishes a batch; the outcomes stand in the order of the facts. An `Ok` says that responsibility has moved: every
+    /// subscribed consumer has committed its effect or parked the fact, or the broker has it in each consumer's replicated and
+    /// durable queue. An error says that the caller keeps that fact and tries again.
     pub async fn publish_all(&self, facts: &[Outgoing]) -> Vec<Result<(), PublishError>> {
-        let Some(consumers) = self.consumers.get() else {
-            let error = PublishError::Unavailable("nobody is connected yet".to_owned());
-            return vec![Err(error); facts.len()];
-        };
-        let deliveries: Vec<Delivery> = consumers
-            .iter()
-            .filter_map(|consumer| Delivery::start(consumer, facts))
-            .collect();
-        let mut refusals: Vec<Vec<String>> = vec![Vec::new(); facts.len()];
-        for delivery in deliveries {
-            delivery.finish(&mut refusals).await;
+        match &self.0 {
+            Adapter::InProcess(bus) => bus.publish_all(facts).await,
+            Adapter::RabbitMq(bus) => bus.publish_all(facts).await,
         }
-        refusals
-            .into_iter()
-            .map(|refused| match refused.is_empty() {
-                true => Ok(()),
-                false => Err(PublishError::NotTaken(refused)),
-            })
-            .collect()
+    }
+
+    /// Delivers again what an operator asked for ([`crate::parked::request_replay`]) to the consumers of this process, and
+    /// returns how many facts took effect or had done so before.
+    ///
+    /// # Errors
+    /// A consumer's database failed; what was asked for is still asked for.
+    pub async fn replay(&self) -> Result<u64, sea_orm::DbErr> {
+        let mut replayed = 0;
+        for consumer in self.consumers() {
+            replayed += parked::replay(consumer).await?;
+        }
+        Ok(replayed)
+    }
+
+    /// Lets every consumer finish the batch in hand and takes no more. In-process consumers work only while somebody
+    /// publishes, so there is nothing to wait for.
+    pub async fn close(&self) {
+        if let Adapter::RabbitMq(bus) = &self.0 {
+            bus.close().await;
+        }
     }
 }
 
-/// One consumer's part of a batch, under way.
-struct Delivery {
-    consumer: &'static str,
-    /// Where its facts stand in the batch.
-    places: Vec<usize>,
-    taking: JoinHandle<Vec<Taken>>,
-}
-
-impl Delivery {
-    /// Nothing where the consumer wants none of the facts.
-    fn start(consumer: &Consumer, facts: &[Outgoing]) -> Option<Self> {
-        let (places, wanted): (Vec<usize>, Vec<Outgoing>) = facts
-            .iter()
-            .enumerate()
-            .filter(|(_, fact)| consumer.wants(&fact.envelope.fact_type))
-            .map(|(place, fact)| (place, fact.clone()))
-            .unzip();
-        if places.is_empty() {
-            return None;
-        }
-        let name = consumer.name;
-        let consumer = consumer.clone();
-        Some(Self {
-            consumer: name,
-            places,
-            // A task of its own: whoever stops waiting for the publication does not tear a delivery apart.
-            taking: tokio::spawn(async move { consumer.take(wanted).await }),
-        })
-    }
-
-    async fn finish(self, refusals: &mut [Vec<String>]) {
-        let outcomes = self
-            .taking
-            .await
-            .unwrap_or_else(|error| vec![Err(error.to_string()); self.places.len()]);
-        for (place, outcome) in self.places.into_iter().zip(outcomes) {
-            if let Err(why) = outcome {
-                refusals[place].push(format!("{} ({why})", self.consumer));
-            }
-        }
+impl Default for Bus {
+    fn default() -> Self {
+        Self::in_process()
     }
 }

@@ -5,6 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use uuid::Uuid;
 use warikan_contracts::{Envelope, EnvelopeError};
 use warikan_types::TenantId;
 
@@ -12,7 +13,7 @@ use crate::{
     begin_write,
     counts::{ConsumerCounts, Counting},
     database::narrow,
-    inbox,
+    inbox, parked,
 };
 
 /// Why a consumer did not do its work.
@@ -147,13 +148,33 @@ impl Consumer {
 
     /// Takes a batch in one transaction. The order of the facts stays.
     pub(crate) async fn commit(&self, envelopes: &[Envelope]) -> Result<(), BatchError> {
+        self.commit_with(envelopes, None).await
+    }
+
+    /// Takes a fact that was parked, and ends its parking in the same transaction.
+    pub(crate) async fn commit_parked(&self, envelope: &Envelope) -> Result<(), BatchError> {
+        let event = envelope.id.uuid();
+        self.commit_with(std::slice::from_ref(envelope), Some(event))
+            .await
+    }
+
+    async fn commit_with(
+        &self,
+        envelopes: &[Envelope],
+        unpark: Option<Uuid>,
+    ) -> Result<(), BatchError> {
         let transaction = begin_write(&self.db)
             .await
             .map_err(BatchError::Unavailable)?;
         let new = inbox::enter(self.name, envelopes, &transaction)
             .await
             .map_err(BatchError::Unavailable)?;
-        if new.is_empty() {
+        if let Some(event) = unpark {
+            parked::remove(&transaction, self.name, event)
+                .await
+                .map_err(BatchError::Unavailable)?;
+        }
+        if new.is_empty() && unpark.is_none() {
             transaction
                 .rollback()
                 .await
@@ -166,10 +187,12 @@ impl Consumer {
                     .map_err(BatchError::Unavailable)?;
             }
             // On an error the transaction is dropped, which rolls it back together with the inbox rows.
-            AssertUnwindSafe(self.handler.apply_all(&new, &transaction))
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|panic| Err(HandleError::Retry(told(&*panic))))?;
+            if !new.is_empty() {
+                AssertUnwindSafe(self.handler.apply_all(&new, &transaction))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|panic| Err(HandleError::Retry(told(&*panic))))?;
+            }
             transaction.commit().await.map_err(HandleError::from)?;
         }
         self.counting.took(new.len(), envelopes.len() - new.len());

@@ -51,8 +51,10 @@ pub(crate) mod parked {
         pub consumer: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub event_id: Uuid,
+        /// The message as it came: the envelope as JSON text, in all but odd cases.
         pub envelope: String,
         pub reason: String,
+        pub replay_requested: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -5,7 +5,7 @@ use sea_orm_migration::prelude::*;
 /// To be put first in a service's list of migrations.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Messaging), Box::new(SentFacts)]
+    vec![Box::new(Messaging), Box::new(SentFacts), Box::new(Replays)]
 }
 
 struct Messaging;
@@ -89,6 +89,29 @@ impl MigrationTrait for SentFacts {
                     .table(Alias::new("outbox"))
                     .col(Alias::new("sent_at"))
                     .col(Alias::new("id"))
+                    .to_owned(),
+            )
+            .await
+    }
+}
+
+/// An operator's wish to have a parked message delivered again.
+struct Replays;
+
+impl MigrationName for Replays {
+    fn name(&self) -> &'static str {
+        "m0003_messaging_replays"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Replays {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .alter_table(
+                Table::alter()
+                    .table(Alias::new("parked_message"))
+                    .add_column(col("replay_requested").boolean().not_null().default(false))
                     .to_owned(),
             )
             .await

@@ -29,5 +29,5 @@ pub use module::{Module, Readiness, Routes};
 pub use observe::{RoutePattern, current_traceparent, observe};
 pub use peer::{Peer, inner_client};
 pub use platform::{Clocks, Platform};
-pub use task::{RunningTasks, Task, TaskError, prune_answers_task, relay_task};
+pub use task::{RunningTasks, Task, TaskError, prune_answers_task, relay_task, replay_task};
 pub use telemetry::{Telemetry, init as init_telemetry, init_with_traces};

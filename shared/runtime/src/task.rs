@@ -12,7 +12,7 @@ use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
 };
-use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_messaging::{Bus, Relay, ServiceDatabase};
 use warikan_types::Clock;
 
 use crate::metrics;
@@ -136,6 +136,19 @@ fn is_due(measured: &Mutex<Option<Instant>>) -> bool {
     true
 }
 
+/// The task every process with consumers has: deliver again the parked facts that an operator asked for.
+#[must_use]
+pub fn replay_task(bus: Bus) -> Task {
+    const OFTEN: Duration = Duration::from_secs(5);
+    Task::new("bus.replay", OFTEN, Arc::new(Notify::new()), move || {
+        let bus = bus.clone();
+        async move {
+            bus.replay().await?;
+            Ok(())
+        }
+    })
+}
+
 /// The task every service that takes idempotency keys has: remove answers that can no longer be replayed. Some hold secrets
 /// that were shown once.
 #[must_use]
@@ -191,7 +204,7 @@ mod tests {
         Envelope, Fact,
         facts::{TenantChanged, TenantState},
     };
-    use warikan_messaging::{Bus, Consumer, HandleError, Handler, Outbox};
+    use warikan_messaging::{Consumer, HandleError, Handler, Outbox};
     use warikan_types::Entropy;
 
     use super::*;

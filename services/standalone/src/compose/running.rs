@@ -4,7 +4,7 @@ use std::{io, net::TcpListener};
 
 use actix_web::dev::ServerHandle;
 use tokio::task::JoinHandle;
-use warikan_runtime::RunningTasks;
+use warikan_runtime::{RunningTasks, replay_task};
 
 use super::{ComposeError, Front, House, failed};
 
@@ -15,7 +15,7 @@ pub struct Running {
     followers: Vec<JoinHandle<()>>,
     tasks: RunningTasks,
     ops: Option<ServerHandle>,
-    _house: House,
+    house: House,
 }
 
 impl House {
@@ -58,7 +58,8 @@ impl House {
             .modules
             .iter()
             .flat_map(|module| module.tasks.iter().cloned());
-        let tasks = RunningTasks::spawn(tasks.collect());
+        let replay = replay_task(self.platform.bus.clone());
+        let tasks = RunningTasks::spawn(tasks.chain([replay]).collect());
         let followers = self.followers.drain(..).map(tokio::spawn).collect();
         Ok(Running {
             server: handle,
@@ -66,7 +67,7 @@ impl House {
             followers,
             tasks,
             ops,
-            _house: self,
+            house: self,
         })
     }
 }
@@ -86,7 +87,7 @@ impl House {
 }
 
 impl Running {
-    /// Finishes what is under way and stops: requests first, then tasks.
+    /// Finishes what is under way and stops: requests first, then tasks, then the bus, over which their facts go.
     ///
     /// # Errors
     /// The server had failed.
@@ -95,6 +96,7 @@ impl Running {
         // They only read; what they were asking is asked again by the next process.
         self.followers.iter().for_each(JoinHandle::abort);
         self.tasks.stop().await;
+        self.house.platform.bus.close().await;
         if let Some(ops) = self.ops {
             ops.stop(false).await;
         }

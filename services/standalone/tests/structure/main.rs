@@ -22,6 +22,7 @@ mod operations;
 mod repository;
 mod routes;
 mod strict;
+mod subscriptions;
 mod things;
 mod tokens;
 

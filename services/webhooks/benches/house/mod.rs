@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use serde_json::{Value, json};
 use warikan_contracts::{Envelope, facts::VerificationCompleted};
-use warikan_messaging::{Bus, Outbox, Relay, begin_write};
+use warikan_messaging::{Bus, Outbox, Relay, ServiceDatabase, begin_write};
 use warikan_runtime::{
     AccessToken, Clocks, Databases, Keys, Module, Platform, RunningTasks, relay_task,
 };
@@ -24,7 +24,7 @@ pub struct House {
     app: App,
     module: Module,
     /// The producing service's outbox.
-    producer: DatabaseConnection,
+    producer: ServiceDatabase,
     relay: Relay,
     /// The service's own rows, for looking.
     db: DatabaseConnection,
@@ -117,7 +117,7 @@ impl House {
     /// Lets events happen: the producing service commits them to its outbox.
     pub async fn commit(&self, facts: Vec<Envelope>) {
         for chunk in facts.chunks(CHUNK) {
-            let txn = begin_write(&self.producer).await.unwrap();
+            let txn = begin_write(self.producer.worker()).await.unwrap();
             Outbox::append(&txn, chunk.to_vec()).await.unwrap();
             txn.commit().await.unwrap();
         }

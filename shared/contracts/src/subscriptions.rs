@@ -1,0 +1,63 @@
+//! Who listens to what.
+//!
+//! A publisher has to know it: a fact that is told before one of its listeners was ever started must wait for that listener
+//! too, and a fact that nobody listens to must wait for nobody. A test compares the list with the services.
+
+use crate::{
+    Fact,
+    facts::{
+        CertificateExpiring, CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized,
+        SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
+        VerificationCompleted,
+    },
+};
+
+/// A consumer's name and the types of facts it listens to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscription {
+    /// `<service>.<what it does>`; stable, because queues and inboxes are named after it.
+    pub consumer: &'static str,
+    /// [`Fact::TYPE`] of each.
+    pub types: &'static [&'static str],
+}
+
+/// All of the platform's.
+pub const SUBSCRIPTIONS: &[Subscription] = &[
+    Subscription {
+        consumer: "revocation.watch",
+        types: &[VerificationCompleted::TYPE],
+    },
+    Subscription {
+        consumer: "revocation.fetch",
+        types: &[CrlPublished::TYPE],
+    },
+    Subscription {
+        consumer: "revocation.erase",
+        types: &[SubjectErased::TYPE],
+    },
+    Subscription {
+        consumer: "webhooks.feed",
+        types: &[
+            VerificationCompleted::TYPE,
+            CertificateRevoked::TYPE,
+            CertificateExpiring::TYPE,
+            SubjectChanged::TYPE,
+            SourceStale::TYPE,
+            SourceRecovered::TYPE,
+            InvoiceFinalized::TYPE,
+            EndpointDisabled::TYPE,
+        ],
+    },
+    Subscription {
+        consumer: "webhooks.tenants",
+        types: &[TenantChanged::TYPE],
+    },
+    Subscription {
+        consumer: "billing.meter",
+        types: &[VerificationCompleted::TYPE, StatusChecked::TYPE],
+    },
+    Subscription {
+        consumer: "billing.recipients",
+        types: &[TenantChanged::TYPE],
+    },
+];
