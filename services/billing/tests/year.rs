@@ -4,7 +4,8 @@
 
 #![allow(
     clippy::unwrap_used,
-    reason = "the lint knows test functions, not what they share"
+    clippy::print_stdout,
+    reason = "the lints know test functions, not what they share"
 )]
 
 mod common;
