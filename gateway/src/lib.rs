@@ -11,6 +11,7 @@ mod document;
 mod fallback;
 mod health;
 mod inner;
+mod limits;
 mod ops;
 mod proxy;
 
@@ -28,6 +29,7 @@ use warikan_runtime::{Module, Platform};
 
 pub use document::PUBLIC_WITHOUT_TOKEN;
 pub use inner::{InnerRoutes, InnerService};
+pub use limits::Limits;
 pub use ops::serve_ops;
 pub use proxy::{ProxySettings, Remote};
 
@@ -42,6 +44,7 @@ pub struct Gateway {
     platform: Platform,
     behind: Behind,
     workers: usize,
+    limits: Option<Limits>,
 }
 
 /// Where the services are.
@@ -59,6 +62,7 @@ impl Gateway {
             platform,
             behind: Behind::Here(modules),
             workers,
+            limits: None,
         }
     }
 
@@ -77,7 +81,15 @@ impl Gateway {
             platform,
             behind: Behind::Elsewhere(remotes, Data::new(proxy)),
             workers,
+            limits: None,
         })
+    }
+
+    /// With limits on how often.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
     }
 
     /// The public document: what is served, and nothing else is.
@@ -132,7 +144,10 @@ impl Gateway {
                     .app_data(proxy.clone())
                     .default_service(actix_web::web::to(proxy::forward)),
             };
-            app.wrap(from_fn(authenticate::middleware))
+            let limits = gateway.limits.clone().unwrap_or_else(Limits::none);
+            app.app_data(Data::new(limits))
+                .wrap(from_fn(limits::middleware))
+                .wrap(from_fn(authenticate::middleware))
                 .wrap(from_fn(warikan_runtime::observe))
                 .wrap(from_fn(warikan_http::request_id_middleware))
                 .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))

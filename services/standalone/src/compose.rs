@@ -12,13 +12,14 @@ use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duratio
 
 use warikan_billing::Billing;
 use warikan_contracts::api::CertificateStatus;
-use warikan_gateway::{Gateway, InnerRoutes, InnerService, ProxySettings};
+use warikan_gateway::{Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
 use warikan_messaging::Bus;
 use warikan_onboarding::{Bootstrap, Onboarding};
 use warikan_pki::PinnedAnchors;
 use warikan_revocation::{Revocation, Source, StatusReplica};
 use warikan_runtime::{
-    Clocks, DatabaseConfigError, DatabaseKind, KeyError, Keys, Module, OpenError, Peer, Platform,
+    Cache, Clocks, DatabaseConfigError, DatabaseKind, KeyError, Keys, Module, OpenError, Peer,
+    Platform, Quota,
 };
 use warikan_sandbox::Sandbox;
 use warikan_types::{Clock, Entropy, Environment};
@@ -51,6 +52,9 @@ pub enum ComposeError {
     /// The configuration has no such service.
     #[error("sandbox.enabled is false: this installation has no sandbox to serve")]
     NoSandbox,
+    /// The address is not repeated: it may hold a password.
+    #[error("limits.redis_url is not of the form redis://[user:password@]host:port[/db]")]
+    RedisUrl,
     /// The key file.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -84,6 +88,7 @@ pub struct House {
     pub bootstrap: Option<Bootstrap>,
     front: Front,
     workers: usize,
+    limits: Limits,
     followers: Vec<Follower>,
     _locks: Vec<File>,
 }
@@ -121,6 +126,24 @@ fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
         entropy,
         bus: Bus::in_process(),
         databases: config.database.databases(directory)?,
+    })
+}
+
+fn limits(config: &Config) -> Result<Limits, ComposeError> {
+    let quota = |requests: u32| {
+        (requests > 0).then_some(Quota {
+            requests,
+            window: Duration::from_secs(60),
+        })
+    };
+    let cache = match &config.limits.redis_url {
+        Some(url) => Cache::redis(&url.0, "warikan").map_err(|_| ComposeError::RedisUrl)?,
+        None => Cache::memory(),
+    };
+    Ok(Limits {
+        tenant: quota(config.limits.tenant_requests_per_minute),
+        token: quota(config.limits.token_requests_per_minute),
+        cache,
     })
 }
 
@@ -169,6 +192,7 @@ pub async fn open(
         bootstrap: Some(onboarding.bootstrap().clone()),
         front: Front::Edge,
         workers: config.workers,
+        limits: limits(config)?,
         followers: Vec::new(),
         _locks: locks,
     })
@@ -244,6 +268,7 @@ pub async fn open_role(
         modules: Vec::new(),
         bootstrap: None,
         workers: config.workers,
+        limits: limits(config)?,
         followers: Vec::new(),
         _locks: Vec::new(),
         platform,
@@ -332,12 +357,13 @@ impl House {
     /// The edge over these services.
     #[must_use]
     pub fn gateway(&self) -> Gateway {
-        match &self.front {
+        let gateway = match &self.front {
             Front::Proxy(gateway) => gateway.clone(),
             Front::Edge | Front::Inner(_) => {
                 Gateway::new(self.platform.clone(), self.modules.clone(), self.workers)
             }
-        }
+        };
+        gateway.with_limits(self.limits.clone())
     }
 
     /// The door to the only service.

@@ -21,6 +21,8 @@ pub struct Config {
     pub workers: usize,
     /// Logs as JSON lines instead of text.
     pub json_logs: bool,
+    /// How often clients may ask.
+    pub limits: LimitsConfig,
     /// What operators see of a process.
     pub ops: Ops,
     /// Where each service is, when each is a process of its own.
@@ -72,6 +74,40 @@ impl Default for Topology {
             webhooks: at(8804),
             billing: at(8805),
             sandbox: at(8806),
+        }
+    }
+}
+
+/// How often clients may ask. Counted by the process at the public listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Requests of one tenant in one environment in a minute; 0 turns the limit off.
+    pub tenant_requests_per_minute: u32,
+    /// Token requests from one address for one credential in a minute; 0 turns the limit off. A token lives five minutes, so a client
+    /// that keeps it needs one.
+    pub token_requests_per_minute: u32,
+    /// A Redis server, for gateways that are to count together. Where it does not answer, each counts for itself. A secret.
+    pub redis_url: Option<RedisUrl>,
+}
+
+/// `redis://[user:password@]host:port[/db]`. Never printed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct RedisUrl(pub String);
+
+impl std::fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            tenant_requests_per_minute: 0,
+            token_requests_per_minute: 600,
+            redis_url: None,
         }
     }
 }
@@ -136,6 +172,7 @@ impl Default for Config {
             listen: None,
             workers: 2,
             json_logs: false,
+            limits: LimitsConfig::default(),
             ops: Ops::default(),
             topology: Topology::default(),
             gateway: GatewayConfig::default(),

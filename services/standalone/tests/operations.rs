@@ -126,3 +126,51 @@ async fn one_request_is_one_trace_through_gateway_and_service() {
             .all(|one| one.header("content-type") == Some("application/x-protobuf"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f009_a_tenant_over_its_quota_is_told_so_and_the_others_go_on() {
+    // The Redis is nobody's: limits hold without it (F081).
+    let here = Installation::configured(&format!(
+        "[limits]\ntenant_requests_per_minute = 5\nredis_url = \"redis://{}\"\n",
+        free()
+    ));
+    let server = here.serve().await;
+    let operator = server.operator().await;
+    let one = operator.take_on("割勘証券株式会社").await;
+    let two = operator.take_on("割勘銀行株式会社").await;
+    let noisy = operator.credential(&one, "sandbox").await;
+    let second_credential = operator.credential(&one, "sandbox").await;
+    let quiet = operator.credential(&two, "sandbox").await;
+    for left in (2..5).rev() {
+        let reply = noisy.get("/v1/event-types").await;
+        assert_eq!(reply.headers["ratelimit-policy"], "\"tenant\";q=5;w=60");
+        let state = reply.headers["ratelimit"].to_str().unwrap().to_owned();
+        assert!(
+            state.starts_with(&format!("\"tenant\";r={left};t=")),
+            "{state}"
+        );
+    }
+    // Another credential is the same tenant.
+    let mut refused = None;
+    for _ in 0..6 {
+        let reply = second_credential.get("/v1/verifications").await;
+        if reply.status == 429 {
+            refused = Some(reply);
+            break;
+        }
+        reply.expect(200);
+    }
+    let refused = refused.expect("five a minute, and not many more");
+    let problem = refused.expect_problem(429, "rate_limited");
+    assert_eq!(problem["retryable"], true);
+    let wait: u64 = refused.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=12).contains(&wait), "{wait}");
+    quiet.get("/v1/verifications").await.expect(200);
+    operator.get("/v1/operator/tenants").await.expect(200);
+    server.anyone().get("/health/live").await.expect(200);
+    server.stop().await;
+}

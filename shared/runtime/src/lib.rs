@@ -4,6 +4,7 @@
 //! composes processes (the one binary, a service's own `main`) differs only in the platform it hands in.
 
 mod access_token;
+mod cache;
 mod config;
 mod database;
 mod internal_token;
@@ -17,6 +18,7 @@ mod task;
 mod telemetry;
 
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
+pub use cache::{Cache, Decision, Memory, Quota, RedisCache};
 pub use config::{ConfigError, load as load_config};
 pub use database::{
     DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, OpenError, Postgres,

@@ -31,7 +31,7 @@ pub const METRICS: [(&str, &str); 11] = [
     ),
     (
         "warikan_rate_limited_total",
-        "Requests answered 429, by bucket (client, token).",
+        "Requests answered 429, by bucket (tenant, token).",
     ),
     (
         "warikan_cache_failures_total",

@@ -1,0 +1,273 @@
+//! Shared buckets of requests, in this process or in Redis.
+//!
+//! Redis is an accelerator and never the only keeper of a decision: it is asked with a short time limit, and where it does not answer
+//! in time, or not at all, the process's own buckets decide (F020, F081). What is lost with it is that replicas count together.
+//!
+//! The algorithm is GCRA (the leaky bucket as a meter, ITU-T I.371): one number per bucket, the theoretical arrival time of its next
+//! request, so that a bucket that nobody uses needs no space once that time is past.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    Client, RedisError, Script,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use warikan_types::Timestamp;
+
+use crate::metrics;
+
+/// How long Redis may take to answer. A request waits for it, so it is a fraction of what a request takes.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// After a failure Redis is left alone for so long (milliseconds): a slow one must not cost every request its patience.
+const REST_MILLIS: i64 = 1_000;
+/// Buckets a process keeps before it looks for spent ones. Tenants and clients are few; this is against those who make names up.
+const ROOM: usize = 65_536;
+const SHARDS: usize = 16;
+
+/// Every process on one Redis counts with this script. Times in milliseconds.
+const GCRA: &str = r"
+local now, interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local tat = tonumber(redis.call('GET', KEYS[1]) or now)
+if tat < now then tat = now end
+local after = tat + interval
+if after - now > tolerance then return {0, math.ceil(after - now - tolerance), tat - now} end
+redis.call('SET', KEYS[1], tostring(after), 'PX', math.ceil(after - now) + 1000)
+return {1, 0, math.ceil(after - now)}";
+
+/// So many requests in so much time; all of them may come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests, at least 1.
+    pub requests: u32,
+    /// In this time, at least a millisecond per request.
+    pub window: Duration,
+}
+
+impl Quota {
+    fn window_millis(self) -> i64 {
+        i64::try_from(self.window.as_millis()).unwrap_or(i64::MAX / 4)
+    }
+
+    /// Milliseconds one request takes of the bucket.
+    fn interval(self) -> i64 {
+        (self.window_millis() / i64::from(self.requests.max(1))).max(1)
+    }
+
+    fn tolerance(self) -> i64 {
+        self.interval() * i64::from(self.requests.max(1))
+    }
+}
+
+/// What a bucket says to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may go on.
+    pub allowed: bool,
+    /// Requests that would still be allowed at once.
+    pub remaining: u32,
+    /// Until the next is allowed, where this one is not.
+    pub retry_after: Duration,
+    /// Until the bucket is as if nobody had come.
+    pub reset_after: Duration,
+}
+
+impl Decision {
+    fn of(quota: Quota, allowed: bool, retry_millis: i64, used_millis: i64) -> Self {
+        let millis = |value: i64| Duration::from_millis(u64::try_from(value).unwrap_or(0));
+        let left = (quota.tolerance() - used_millis) / quota.interval();
+        Self {
+            allowed,
+            remaining: u32::try_from(left).unwrap_or(0),
+            retry_after: millis(retry_millis),
+            reset_after: millis(used_millis),
+        }
+    }
+}
+
+/// Buckets. Clones share them.
+#[derive(Clone)]
+pub enum Cache {
+    /// This process's own.
+    Memory(Arc<Memory>),
+    /// Those of a Redis server, with this process's own behind them.
+    Redis(Arc<RedisCache>),
+}
+
+/// Buckets in this process.
+pub struct Memory {
+    shards: [Mutex<HashMap<String, i64>>; SHARDS],
+}
+
+/// Buckets in Redis.
+pub struct RedisCache {
+    connection: ConnectionManager,
+    script: Script,
+    prefix: String,
+    resting_until: AtomicI64,
+    own: Memory,
+}
+
+impl Cache {
+    /// Buckets of this process alone.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::Memory(Arc::new(Memory::new()))
+    }
+
+    /// Buckets shared through a Redis server (`redis://[user:password@]host:port[/db]`). It need not be there: it is connected to
+    /// when it is first asked. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn redis(url: &str, prefix: &str) -> Result<Self, RedisError> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(PATIENCE * 4))
+            .set_response_timeout(Some(PATIENCE))
+            .set_number_of_retries(1)
+            .set_max_delay(Duration::from_secs(1));
+        let connection = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
+        Ok(Self::Redis(Arc::new(RedisCache {
+            connection,
+            script: Script::new(GCRA),
+            prefix: prefix.to_owned(),
+            resting_until: AtomicI64::new(0),
+            own: Memory::new(),
+        })))
+    }
+
+    /// Takes one request out of a bucket. `parts` name it: their lengths go into the key, so no two buckets meet (F008).
+    pub async fn take(&self, parts: &[&str], quota: Quota, now: Timestamp) -> Decision {
+        let key = key(parts);
+        match self {
+            Self::Memory(memory) => memory.take(key, quota, now),
+            Self::Redis(shared) => match shared.take(&key, quota, now).await {
+                Some(decision) => decision,
+                None => shared.own.take(key, quota, now),
+            },
+        }
+    }
+
+    /// Whether the server answers now; always, for a process's own buckets.
+    pub async fn answers(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Redis(shared) => {
+                let mut connection = shared.connection.clone();
+                let ping =
+                    async move { redis::cmd("PING").query_async::<()>(&mut connection).await };
+                matches!(tokio::time::timeout(PATIENCE * 20, ping).await, Ok(Ok(())))
+            }
+        }
+    }
+}
+
+fn key(parts: &[&str]) -> String {
+    let mut key = String::new();
+    for part in parts {
+        key.push_str(&part.len().to_string());
+        key.push(':');
+        key.push_str(part);
+    }
+    key
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::new(HashMap::new())),
+        }
+    }
+
+    fn take(&self, key: String, quota: Quota, now: Timestamp) -> Decision {
+        let now = now.unix_millis();
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or(0);
+        let mut buckets = self.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= ROOM / SHARDS {
+            buckets.retain(|_, tat| *tat > now);
+        }
+        let tat = buckets.get(&key).copied().unwrap_or(now).max(now);
+        let after = tat + quota.interval();
+        if after - now > quota.tolerance() {
+            return Decision::of(quota, false, after - now - quota.tolerance(), tat - now);
+        }
+        buckets.insert(key, after);
+        Decision::of(quota, true, 0, after - now)
+    }
+}
+
+impl RedisCache {
+    async fn take(&self, key: &str, quota: Quota, now: Timestamp) -> Option<Decision> {
+        if now.unix_millis() < self.resting_until.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut connection = self.connection.clone();
+        let mut call = self.script.prepare_invoke();
+        call.key(format!("{}:bucket:{key}", self.prefix))
+            .arg(now.unix_millis())
+            .arg(quota.interval())
+            .arg(quota.tolerance());
+        let asked = call.invoke_async::<(i64, i64, i64)>(&mut connection);
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok((allowed, retry, used))) => Some(Decision::of(quota, allowed == 1, retry, used)),
+            Ok(Err(_)) | Err(_) => {
+                metrics::cache_failure();
+                let until = now.unix_millis() + REST_MILLIS;
+                self.resting_until.store(until, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use warikan_types::Clock;
+
+    use super::*;
+
+    const QUOTA: Quota = Quota {
+        requests: 5,
+        window: Duration::from_secs(10),
+    };
+
+    #[tokio::test]
+    async fn a_bucket_lets_its_quota_through_and_fills_again_with_time() {
+        let clock = Clock::manual("2026-11-21T00:00:00Z".parse().unwrap());
+        let cache = Cache::memory();
+        let take = async || cache.take(&["client", "a"], QUOTA, clock.now()).await;
+        for left in (0..5).rev() {
+            let decision = take().await;
+            assert!(decision.allowed);
+            assert_eq!(decision.remaining, left);
+        }
+        let refused = take().await;
+        assert!(!refused.allowed);
+        assert_eq!(refused.retry_after, Duration::from_secs(2));
+        assert_eq!(refused.reset_after, Duration::from_secs(10));
+        let other = cache.take(&["client", "b"], QUOTA, clock.now()).await;
+        assert!(other.allowed, "another bucket");
+        clock.advance(Duration::from_secs(2)).unwrap();
+        assert!(take().await.allowed);
+        assert!(!take().await.allowed);
+    }
+
+    #[test]
+    fn f008_no_two_buckets_share_a_key() {
+        let names: [&[&str]; 5] = [&["a", "b"], &["ab"], &["a:1:b"], &["a", "1:b"], &["", "ab"]];
+        let keys: std::collections::HashSet<String> =
+            names.iter().map(|parts| key(parts)).collect();
+        assert_eq!(keys.len(), names.len());
+    }
+}
