@@ -20,7 +20,9 @@ ROOT = HERE.parent.parent
 KUBERNETES = ("1.29.0", "1.37.0")
 # Where the keys of `config` come from: path in the schema, file, struct; and the keys that the chart sets itself.
 TYPES = [
-    ("", "services/standalone/src/config.rs", "Config", {"data_dir", "listen", "production"}),
+    ("", "services/standalone/src/config.rs", "Config", {"data_dir", "listen", "production", "keys_file", "topology", "gateway"}),
+    ("limits", "services/standalone/src/config.rs", "LimitsConfig", {"redis_url"}),
+    ("ops", "services/standalone/src/config.rs", "Ops", set()),
     ("sandbox", "services/standalone/src/config.rs", "SandboxConfig", set()),
     # Secrets come from the environment and not from values.
     ("database", "shared/runtime/src/database/config.rs", "DatabaseConfig", {"owner_url", "password", "passwords"}),
