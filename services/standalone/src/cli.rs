@@ -12,6 +12,7 @@ use warikan_runtime::{Keys, init_telemetry, init_with_traces, load_config};
 use warikan_types::{Clock, Entropy};
 
 use crate::{
+    bus_command,
     compose::{self, Role},
     config::Config,
     demo, doctor, document, invoice_command, listen, pki_command, serve, topology,
@@ -69,6 +70,15 @@ enum Command {
     Listen(listen::ListenOptions),
     /// Decide PKI questions: JSON objects on standard input, one a line, an answer a line.
     Pki,
+    /// Messages that consumers could not take: list them, have them delivered again.
+    Bus {
+        /// What to do.
+        #[command(subcommand)]
+        command: bus_command::BusCommand,
+        /// Where the databases are.
+        #[command(flatten)]
+        options: Options,
+    },
     /// Work on invoices without a server.
     #[command(subcommand)]
     Invoice(invoice_command::InvoiceCommand),
@@ -157,6 +167,11 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Doctor(options) => {
             let config = options.load()?;
             return Ok(doctor::run(&config, &mut out).await?);
+        }
+        Command::Bus { command, options } => {
+            let config = options.load()?;
+            init_telemetry("warn", config.json_logs);
+            return bus_command::run(&config, &command, &mut out).await;
         }
         Command::Topology(options) => topology::print(&options.load()?, &mut out)?,
         Command::Keys => writeln!(out, "{}", Keys::generate(&Entropy::system()))?,

@@ -1,6 +1,7 @@
 //! The one binary: every service in one process, and the commands around it.
 
 pub mod anchors;
+pub mod bus_command;
 pub mod cli;
 pub mod compose;
 pub mod config;

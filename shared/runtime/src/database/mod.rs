@@ -8,7 +8,7 @@ mod sqlite;
 
 use std::{path::PathBuf, sync::Arc};
 
-use sea_orm::DbErr;
+use sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::MigratorTrait;
 use warikan_messaging::ServiceDatabase;
 
@@ -84,6 +84,22 @@ impl Databases {
                 .map_err(OpenError::database(service)),
             Self::Postgres(server) => server.open::<M>(service).await,
         }
+    }
+
+    /// The service's database as it is, for an operator's command beside a running server: nothing is made and nothing migrated.
+    /// `None` where the service has no file yet.
+    ///
+    /// # Errors
+    /// [`OpenError::Database`].
+    pub async fn existing(
+        &self,
+        service: &'static str,
+    ) -> Result<Option<DatabaseConnection>, OpenError> {
+        match self {
+            Self::SqliteDirectory(directory) => sqlite::existing(directory, service).await,
+            Self::Postgres(server) => server.existing(service).await.map(Some),
+        }
+        .map_err(OpenError::database(service))
     }
 
     /// Brings the service's schema up to date and opens nothing. Returns the names of the migrations that PostgreSQL lacked.

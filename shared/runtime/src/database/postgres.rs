@@ -104,6 +104,15 @@ impl Postgres {
         Ok(ServiceDatabase::walled(tenants, worker))
     }
 
+    /// A connection of the worker's role, whatever the state of the schema.
+    pub(super) async fn existing(
+        &self,
+        service: &'static str,
+    ) -> Result<DatabaseConnection, DbErr> {
+        let names = self.names(service);
+        self.pool(&names, &names.worker, 1).await
+    }
+
     /// Makes what is missing of roles, schema, tables, policies and grants: all of it in one transaction, and one process at a time.
     /// `passwords`: roles that exist get their password anew.
     pub(super) async fn migrate<M: MigratorTrait>(

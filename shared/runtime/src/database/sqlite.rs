@@ -1,6 +1,9 @@
 //! One SQLite file per service.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr,
@@ -18,7 +21,34 @@ pub(super) async fn open<M: MigratorTrait>(
     directory: &Path,
     service: &'static str,
 ) -> Result<DatabaseConnection, DbErr> {
-    let path = directory.join(format!("{service}.sqlite"));
+    let db = connect(directory, service, true).await?;
+    let transaction = begin_write(&db).await?;
+    M::up(&transaction, None).await?;
+    transaction.commit().await?;
+    Ok(db)
+}
+
+/// A service's file as it is; nothing where there is none.
+pub(super) async fn existing(
+    directory: &Path,
+    service: &'static str,
+) -> Result<Option<DatabaseConnection>, DbErr> {
+    if !file(directory, service).exists() {
+        return Ok(None);
+    }
+    connect(directory, service, false).await.map(Some)
+}
+
+fn file(directory: &Path, service: &str) -> PathBuf {
+    directory.join(format!("{service}.sqlite"))
+}
+
+async fn connect(
+    directory: &Path,
+    service: &'static str,
+    create: bool,
+) -> Result<DatabaseConnection, DbErr> {
+    let path = file(directory, service);
     // The path goes in as a file name, not through the URL: it may hold any character.
     let mut options = ConnectOptions::new("sqlite::memory:");
     options
@@ -30,15 +60,11 @@ pub(super) async fn open<M: MigratorTrait>(
                 .in_memory(false)
                 .shared_cache(false)
                 .filename(&path)
-                .create_if_missing(true)
+                .create_if_missing(create)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(10))
         });
-    let db = Database::connect(options).await?;
-    let transaction = begin_write(&db).await?;
-    M::up(&transaction, None).await?;
-    transaction.commit().await?;
-    Ok(db)
+    Database::connect(options).await
 }
