@@ -320,6 +320,55 @@ async fn f077_an_amount_too_large_refuses_the_close_and_breaks_nothing() {
     assert_eq!(state.expect(200)["state"], "over");
 }
 
+/// Meters count on while four ask for the same close: one close decides for each operation on which invoice it stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_month_closed_by_several_at_once_is_closed_once() {
+    let scene = Scene::new().await;
+    let tenant = scene.tenant("青空証券株式会社", "standard").await;
+    scene.advance_to("2026-12-01T00:00:00Z");
+    let facts: Vec<_> = (0..24)
+        .map(|_| scene.verification("2026-11-21T00:00:00Z"))
+        .collect();
+    let meter = |part: usize| {
+        let (scene, facts) = (&scene, &facts);
+        async move {
+            for fact in facts.iter().skip(part).step_by(3) {
+                scene.tell(tenant, fact).await;
+            }
+        }
+    };
+    let close = || scene.close("2026-11");
+    let (_, _, _, a, b, c, d) = tokio::join!(
+        meter(0),
+        meter(1),
+        meter(2),
+        close(),
+        close(),
+        close(),
+        close()
+    );
+    let first = a.expect(200).clone();
+    for other in [&b, &c, &d] {
+        assert_eq!(other.expect(200), &first, "every close gives one answer");
+    }
+    let invoices = scene.get(tenant, "/v1/invoices").await;
+    assert_eq!(invoices["data"].as_array().unwrap().len(), 1);
+    // What came too late for November stands on December's, and nothing stands on neither or both.
+    scene.advance_to("2027-01-01T00:00:00Z");
+    scene.close("2026-12").await.expect(200);
+    let mut billed = 0;
+    for month in ["2026-11", "2026-12"] {
+        let invoice = scene.invoice(tenant, month).await;
+        for line in invoice["lines"].as_array().unwrap() {
+            // What was late stands in an adjustment's category, and the J-LIS fee of a use on a line of its own.
+            if line["charged_for"] == "operator" && !line["meter"].is_null() {
+                billed += line["quantity"].as_i64().unwrap();
+            }
+        }
+    }
+    assert_eq!(billed, 24);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_invoice_is_told_once_as_a_fact_of_its_tenant() {
     use sea_orm::{ConnectionTrait, Statement};

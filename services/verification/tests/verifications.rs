@@ -228,8 +228,14 @@ async fn f020_challenge_replay() {
         "signed": { "message": b64(&octets), "algorithm": "sha256" },
         "challenge_id": challenge["id"],
     });
-    let all = (0..50).map(|_| world.verify(&request));
-    let answers = futures_util::future::join_all(all).await;
+    // Fifty at once, half of them through another process.
+    let replica = world.replica().await;
+    let all = (0..50).map(|n| {
+        let app = if n % 2 == 0 { &world.app } else { &replica };
+        app.post("/v1/verifications", &world.token, &request)
+    });
+    let replies = futures_util::future::join_all(all).await;
+    let answers: Vec<&Value> = replies.iter().map(|reply| reply.expect(201)).collect();
     let valid = answers
         .iter()
         .filter(|answer| answer["verdict"] == "valid")
@@ -334,9 +340,12 @@ async fn f073_the_same_key_and_body_get_one_operation_and_one_answer() {
     let mut world = World::new().await;
     let card = world.card();
     let request = signed_request(&card, SIGNATURE, b"document");
+    let replica = world.replica().await;
+    let turn = std::sync::atomic::AtomicUsize::new(0);
     let send = |body: Value, token: String| {
-        let builder = world
-            .app
+        let turn = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let app = if turn % 2 == 0 { &world.app } else { &replica };
+        let builder = app
             .request(reqwest::Method::POST, "/v1/verifications")
             .bearer_auth(token)
             .header("idempotency-key", "order-77")

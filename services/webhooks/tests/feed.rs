@@ -328,3 +328,50 @@ async fn a_waiting_reader_is_told_at_once() {
         "it does not wait any longer"
     );
 }
+
+/// Several processes append to the same two feeds at once: no number is missing, none is given twice, and the order of numbers is
+/// the order in which readers can see them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_writers_at_once_leave_no_gap() {
+    let scene = Scene::new().await;
+    let ((one, token), (two, other)) = (scene.tenant(), scene.tenant());
+    let write = |tenants: [TenantScope; 2]| {
+        let scene = &scene;
+        async move {
+            for _ in 0..8 {
+                scene.happen_together(&tenants).await;
+                scene.happen(tenants[0], 1).await;
+            }
+        }
+    };
+    // Reads while they write never see a number before the one in front of it.
+    let read = async {
+        for _ in 0..20 {
+            let feed = scene.app.get("/v1/events?limit=100", &token).await;
+            let numbers: Vec<i64> = feed.expect(200)["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| one["sequence"].as_i64().unwrap())
+                .collect();
+            let expected: Vec<i64> = (1..).take(numbers.len()).collect();
+            assert_eq!(numbers, expected);
+        }
+    };
+    tokio::join!(
+        write([one, two]),
+        write([two, one]),
+        write([one, two]),
+        write([two, one]),
+        read
+    );
+    for token in [token, other] {
+        let feed = scene.app.get("/v1/events?limit=100", &token).await;
+        let data = feed.expect(200)["data"].as_array().unwrap().clone();
+        let numbers: Vec<i64> = data
+            .iter()
+            .map(|one| one["sequence"].as_i64().unwrap())
+            .collect();
+        assert_eq!(numbers, (1..=48).collect::<Vec<i64>>());
+    }
+}

@@ -66,6 +66,7 @@ impl CertificateStatus for Status {
 pub struct World {
     pub house: TestHouse,
     pub app: App,
+    anchors: Arc<AnchorSet>,
     pub status: Arc<Status>,
     pub jlis: Simulator,
     pub keys: KeySource,
@@ -98,7 +99,7 @@ impl World {
         let service = Verification::open(
             Config::default(),
             &house.platform,
-            anchors,
+            Arc::clone(&anchors),
             Arc::clone(&status) as Arc<dyn CertificateStatus>,
         )
         .await
@@ -109,12 +110,26 @@ impl World {
         Self {
             house,
             app,
+            anchors,
             status,
             jlis,
             keys,
             tenant,
             token,
         }
+    }
+
+    /// The same service over the same database once more, as another process of it would be.
+    pub async fn replica(&self) -> App {
+        let service = Verification::open(
+            Config::default(),
+            &self.house.platform,
+            Arc::clone(&self.anchors),
+            Arc::clone(&self.status) as Arc<dyn CertificateStatus>,
+        )
+        .await
+        .unwrap();
+        App::serve(&self.house.platform, vec![service.module()]).await
     }
 
     pub fn card(&mut self) -> Card {
