@@ -80,6 +80,11 @@ impl Lane {
         self.queue().len()
     }
 
+    /// Whether jobs wait that nobody takes.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.workers() == 0 && !self.halted.load(Ordering::SeqCst) && self.waiting() > 0
+    }
+
     pub(super) fn take_place(self: &Arc<Self>) -> Place {
         self.workers.fetch_add(1, Ordering::SeqCst);
         Place(Arc::clone(self))
@@ -154,5 +159,49 @@ impl Lane {
         }
         self.halted.store(false, Ordering::SeqCst);
         self.queue().extend(jobs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        let at: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        let entropy = warikan_types::Entropy::seeded(1);
+        let to = Addressee {
+            endpoint: Uuid::nil(),
+            environment: Environment::Sandbox,
+            url: String::new(),
+            secrets: Ok(Vec::new()),
+        };
+        Job {
+            delivery: Uuid::nil(),
+            number: 1,
+            event: entropy.id(at),
+            body: String::new(),
+            lease_until: at,
+            to: Arc::new(to),
+        }
+    }
+
+    #[test]
+    fn jobs_that_come_while_the_last_worker_leaves_are_noticed() {
+        let lane = Arc::new(Lane::default());
+        assert!(!lane.is_abandoned(), "empty");
+        let leaving = lane.take_place();
+        lane.put(vec![job()], &Config::default());
+        assert!(
+            !lane.is_abandoned(),
+            "as far as can be seen, someone is there"
+        );
+        drop(leaving);
+        assert!(lane.is_abandoned());
+        let taken = lane.take_place();
+        assert!(!lane.is_abandoned());
+        drop(taken);
+        lane.halt();
+        assert!(!lane.is_abandoned(), "a halted lane's jobs are given back");
+        assert_eq!(lane.left_over().len(), 1);
     }
 }

@@ -114,6 +114,7 @@ impl Webhooks {
                 dispatcher.lanes.values().for_each(|lane| lane.halt());
                 dispatcher.gather();
             }
+            self.revive(&mut dispatcher);
             let recorded = !dispatcher.outcomes.is_empty();
             let next = Instant::now() + PACE;
             let claimed = self.turn(&mut dispatcher, !over).await?;
@@ -274,6 +275,20 @@ impl Webhooks {
             let (this, place) = (self.clone(), lane.take_place());
             let told = dispatcher.told.clone();
             dispatcher.workers.spawn(this.work(place, told));
+        }
+    }
+
+    /// Jobs can come into a lane at the very moment at which its last worker finds it empty and leaves: that worker was counted, so
+    /// none was begun for them. They must not wait for the endpoint's next event, or for their lease to run out.
+    fn revive(&self, dispatcher: &mut Dispatcher) {
+        let Dispatcher {
+            lanes,
+            workers,
+            told,
+            ..
+        } = dispatcher;
+        for lane in lanes.values().filter(|lane| lane.is_abandoned()) {
+            workers.spawn(self.clone().work(lane.take_place(), told.clone()));
         }
     }
 
