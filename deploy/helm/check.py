@@ -26,6 +26,7 @@ TYPES = [
     ("sandbox", "services/standalone/src/config.rs", "SandboxConfig", set()),
     # Secrets come from the environment and not from values.
     ("database", "shared/runtime/src/database/config.rs", "DatabaseConfig", {"owner_url", "password", "passwords"}),
+    ("rabbitmq", "shared/messaging/src/rabbitmq/config.rs", "RabbitMqConfig", {"url", "subscriptions"}),
     ("verification", "services/verification/src/config.rs", "Config", set()),
     ("revocation", "services/revocation/src/config.rs", "Config", set()),
     ("revocation.sources", "services/revocation/src/config.rs", "Source", set()),

@@ -13,7 +13,7 @@ use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duratio
 use warikan_billing::Billing;
 use warikan_contracts::api::CertificateStatus;
 use warikan_gateway::{Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
-use warikan_messaging::Bus;
+use warikan_messaging::{Bus, ConfigError as BusConfigError};
 use warikan_onboarding::{Bootstrap, Onboarding};
 use warikan_pki::PinnedAnchors;
 use warikan_revocation::{Revocation, Source, StatusReplica};
@@ -55,6 +55,9 @@ pub enum ComposeError {
     /// The address is not repeated: it may hold a password.
     #[error("limits.redis_url is not of the form redis://[user:password@]host:port[/db]")]
     RedisUrl,
+    /// The broker.
+    #[error(transparent)]
+    RabbitMq(#[from] BusConfigError),
     /// The key file.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -87,6 +90,7 @@ pub struct House {
     /// Where the operator's first credential is, if onboarding is among them.
     pub bootstrap: Option<Bootstrap>,
     front: Front,
+    brokered: bool,
     workers: usize,
     limits: Limits,
     followers: Vec<Follower>,
@@ -124,7 +128,10 @@ fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
         clocks,
         keys,
         entropy,
-        bus: Bus::in_process(),
+        bus: match &config.rabbitmq {
+            Some(broker) => Bus::rabbitmq(broker.clone())?,
+            None => Bus::in_process(),
+        },
         databases: config.database.databases(directory)?,
     })
 }
@@ -191,6 +198,7 @@ pub async fn open(
         modules,
         bootstrap: Some(onboarding.bootstrap().clone()),
         front: Front::Edge,
+        brokered: config.rabbitmq.is_some(),
         workers: config.workers,
         limits: limits(config)?,
         followers: Vec::new(),
@@ -265,6 +273,7 @@ pub async fn open_role(
     let platform = platform(config, clocks)?;
     let mut house = House {
         front: Front::Inner(None),
+        brokered: config.rabbitmq.is_some(),
         modules: Vec::new(),
         bootstrap: None,
         workers: config.workers,

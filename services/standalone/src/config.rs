@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use warikan_messaging::RabbitMqConfig;
 use warikan_runtime::DatabaseConfig;
 
 /// Everything that can be set. Unknown keys are refused.
@@ -35,6 +36,8 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     /// Which database engine, and how to reach it.
     pub database: DatabaseConfig,
+    /// The broker, when the services are processes of their own or several. Without it facts travel within the process.
+    pub rabbitmq: Option<RabbitMqConfig>,
     /// Verification.
     pub verification: warikan_verification::Config,
     /// Revocation.
@@ -179,6 +182,7 @@ impl Default for Config {
             production: Production::default(),
             sandbox: SandboxConfig::default(),
             database: DatabaseConfig::default(),
+            rabbitmq: None,
             verification: warikan_verification::Config::default(),
             revocation: warikan_revocation::Config::default(),
             webhooks: warikan_webhooks::Config::default(),

@@ -36,14 +36,7 @@ impl House {
         listener: TcpListener,
         ops: Option<TcpListener>,
     ) -> Result<Running, ComposeError> {
-        let consumers = self
-            .modules
-            .iter()
-            .flat_map(|module| module.consumers.iter().cloned());
-        // In a process of one service the other consumers are elsewhere: facts wait in the outbox for a bus that reaches them.
-        if matches!(self.front, Front::Edge) {
-            self.platform.bus.connect(consumers.collect());
-        }
+        self.connect_bus();
         let server = match (&self.front, self.modules.first()) {
             (Front::Inner(routes), Some(module)) => {
                 self.inner(module, routes.as_ref()).serve(listener)
@@ -73,6 +66,23 @@ impl House {
 }
 
 impl House {
+    fn connect_bus(&self) {
+        let consumers = self
+            .modules
+            .iter()
+            .flat_map(|module| module.consumers.iter().cloned());
+        match (&self.front, self.brokered) {
+            (Front::Proxy(_), _) => {}
+            (Front::Edge, _) | (Front::Inner(_), true) => {
+                self.platform.bus.connect(consumers.collect());
+            }
+            // The other consumers are in other processes. Nothing is lost, and nothing moves.
+            (Front::Inner(_), false) => tracing::warn!(
+                "no rabbitmq.url is set: what this service has to tell the others waits in its outbox"
+            ),
+        }
+    }
+
     fn serve_ops(&self, listener: TcpListener) -> Result<ServerHandle, ComposeError> {
         let edge = match &self.front {
             Front::Proxy(gateway) => Some(gateway),

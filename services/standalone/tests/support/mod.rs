@@ -7,6 +7,7 @@
     reason = "each test binary compiles this module and uses its own part of it"
 )]
 
+pub mod broker;
 pub mod caller;
 pub mod jlis;
 pub mod process;

@@ -261,15 +261,19 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) async fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let named = std::env::var("WARIKAN_TEST_RABBITMQ").ok();
-        let url = named.as_deref().unwrap_or(RABBITMQ);
+        let named = std::env::var("WARIKAN_TEST_AMQP").ok();
+        let mut url = named.clone().unwrap_or_else(|| RABBITMQ.to_owned());
+        if url.matches('/').count() < 3 {
+            url.push_str("/%2f");
+        }
+        let url = url.as_str();
         let direct = match Connection::connect(url, ConnectionProperties::default()).await {
             Ok(direct) => direct,
             Err(error) if named.is_none() => {
                 eprintln!("left out: no RabbitMQ on this machine: {error}");
                 return None;
             }
-            Err(error) => panic!("no RabbitMQ where WARIKAN_TEST_RABBITMQ says: {error}"),
+            Err(error) => panic!("no RabbitMQ where WARIKAN_TEST_AMQP says: {error}"),
         };
         let (scheme_and_user, rest) = url.rsplit_once('@').unwrap();
         let (server, vhost) = rest.split_once('/').unwrap();
