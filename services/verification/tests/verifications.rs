@@ -344,7 +344,11 @@ async fn f073_the_same_key_and_body_get_one_operation_and_one_answer() {
     let turn = std::sync::atomic::AtomicUsize::new(0);
     let send = |body: Value, token: String| {
         let turn = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let app = if turn % 2 == 0 { &world.app } else { &replica };
+        let app = if turn.is_multiple_of(2) {
+            &world.app
+        } else {
+            &replica
+        };
         let builder = app
             .request(reqwest::Method::POST, "/v1/verifications")
             .bearer_auth(token)
