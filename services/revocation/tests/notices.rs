@@ -5,7 +5,7 @@
 
 mod support;
 
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use support::{Bench, SIGNATURE};
 use warikan_contracts::{
@@ -198,14 +198,15 @@ async fn changed_attributes_are_told_of_the_person_once_per_certificate() {
 
 /// What the watches' rows hold of a tenant: references, serials, persons.
 async fn kept(bench: &Bench, tenant: TenantScope) -> (i64, i64, i64) {
-    let file = bench.house.directory().join("revocation.sqlite");
-    let db = Database::connect(format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
-    let tenant = hex::encode(tenant.tenant().uuid().as_bytes());
+    let db = bench.house.database("revocation").await;
+    let tenant = tenant.tenant().uuid();
+    let tenant = match db.get_database_backend() {
+        DbBackend::Postgres => format!("'{tenant}'"),
+        _ => format!("x'{}'", hex::encode(tenant.as_bytes())),
+    };
     let statement = format!(
-        "SELECT COUNT(reference) AS r, COALESCE(SUM(length(serial) > 0), 0) AS s, COUNT(subject) AS p \
-         FROM watch WHERE tenant = x'{tenant}'"
+        "SELECT COUNT(reference) AS r, COUNT(CASE WHEN length(serial) > 0 THEN 1 END) AS s, COUNT(subject) AS p \
+         FROM watch WHERE tenant = {tenant}"
     );
     let statement = Statement::from_string(db.get_database_backend(), statement);
     let row = db.query_one_raw(statement).await.unwrap().unwrap();
