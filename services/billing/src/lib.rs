@@ -47,7 +47,7 @@ use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_paper::Fonts;
-use warikan_runtime::{Databases, Module, OpenError, Platform, relay_task};
+use warikan_runtime::{Databases, Module, OpenError, Platform, prune_answers_task, relay_task};
 
 pub use config::{Config, Issuer};
 pub use export::verify::{ExportError, Finding, Verified, verify as verify_export};
@@ -138,7 +138,10 @@ impl Billing {
                 routes(config);
             }),
             consumers: consumers::all(self),
-            tasks: vec![relay_task("billing.relay", self.0.relay.clone())],
+            tasks: vec![
+                relay_task("billing.relay", self.0.relay.clone()),
+                prune_answers_task("billing.prune_answers", &self.0.db, self.0.platform.clock()),
+            ],
             ready: Arc::new(move || {
                 let db = db.clone();
                 Box::pin(async move {

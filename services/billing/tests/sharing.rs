@@ -8,8 +8,10 @@
 mod common;
 
 use common::{Scene, at, config};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
 use warikan_contracts::facts::TenantState;
+use warikan_testkit::App;
 use warikan_types::{Environment, TenantScope};
 
 const COSTS: &str = "/v1/operator/shared-costs";
@@ -186,4 +188,33 @@ async fn f077_what_is_no_cost_is_refused_with_a_pointer() {
         );
     }
     scene.app.post(COSTS, &token, &good).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idempotent_answers_go_when_their_time_is_over() {
+    let scene = Scene::new().await;
+    let body = json!({"month": "2026-12", "category": "hsm", "amount": 5, "note": "請求書 12"});
+    let enter = || {
+        let request = scene
+            .app
+            .request(reqwest::Method::POST, COSTS)
+            .header("Idempotency-Key", "k1")
+            .bearer_auth(scene.house.operator_token());
+        App::read(request.json(&body))
+    };
+    let kept = async || {
+        let db = scene.house.database("billing").await;
+        let count = "SELECT COUNT(*) AS n FROM idempotent_answer".to_owned();
+        let count = Statement::from_string(db.get_database_backend(), count);
+        let row = db.query_one_raw(count).await.unwrap().unwrap();
+        row.try_get::<i64>("", "n").unwrap()
+    };
+    enter().await.expect(201);
+    scene.app.run("billing.prune_answers").await;
+    let again = enter().await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(kept().await, 1);
+    scene.advance_to("2026-11-30T00:00:00Z");
+    scene.app.run("billing.prune_answers").await;
+    assert_eq!(kept().await, 0);
 }
