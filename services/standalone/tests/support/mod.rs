@@ -11,6 +11,7 @@ pub mod broker;
 pub mod caller;
 pub mod jlis;
 pub mod process;
+pub mod servers;
 pub mod split;
 
 use std::time::Duration;

@@ -22,7 +22,7 @@ pub struct Split {
 }
 
 /// A free loopback address. Somebody else may take it before it is used, which no test has met yet.
-fn free() -> String {
+pub fn free() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
