@@ -116,7 +116,11 @@ pub fn clocks() -> Clocks {
     }
 }
 
-fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
+/// What services are opened over, as the configuration says; the data directory is made where it is missing.
+///
+/// # Errors
+/// [`ComposeError`].
+pub fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
     let directory = &config.data_dir;
     locks::make_private(directory)?;
     let entropy = Entropy::system();
@@ -164,7 +168,18 @@ pub async fn open(
     clocks: Clocks,
     own_address: SocketAddr,
 ) -> Result<House, ComposeError> {
-    let platform = platform(config, clocks)?;
+    open_over(config, platform(config, clocks)?, own_address).await
+}
+
+/// As [`open`], over a platform that was made before.
+///
+/// # Errors
+/// [`ComposeError`]; nothing is left running.
+pub async fn open_over(
+    config: &Config,
+    platform: Platform,
+    own_address: SocketAddr,
+) -> Result<House, ComposeError> {
     let locks = own_files(config, &Role::SERVICES.map(Role::name))?;
     let mut modules = Vec::new();
     let mut sandbox_roots = Vec::new();

@@ -5,7 +5,11 @@
 //! at the receiver at least once. The short form kills each once; `WARIKAN_CHAOS_SECONDS` (at most 200) goes on for that long, two
 //! at a time now and then, and `WARIKAN_CHAOS_SEED` chooses other moments.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops where it cannot go on, and its figures are its result"
+)]
 
 mod support;
 

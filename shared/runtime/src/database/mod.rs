@@ -6,7 +6,7 @@ mod postgres;
 mod provision;
 mod sqlite;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
 
 use sea_orm::{DatabaseConnection, DbErr};
 use sea_orm_migration::MigratorTrait;
@@ -20,8 +20,36 @@ pub use postgres::Postgres;
 pub enum Databases {
     /// One SQLite file per service in this directory.
     SqliteDirectory(PathBuf),
+    /// The same, with somebody who hears of every commit.
+    ObservedSqlite(PathBuf, CommitObserver),
     /// One PostgreSQL database, a schema and roles per service. Made from a [`DatabaseConfig`].
     Postgres(Arc<Postgres>),
+}
+
+/// Hears of every commit before it is durable, on the thread that commits: the service, and the tables that changed. SQLite changes
+/// by commits alone, so whoever ends the process here has ended it between two of the steps that outlive it. No service knows
+/// of it, and a step that is new is heard like the others. For the tests that do so.
+#[derive(Clone)]
+pub struct CommitObserver(Arc<Observe>);
+
+type Observe = dyn Fn(&'static str, &BTreeSet<String>) + Send + Sync;
+
+impl CommitObserver {
+    /// Calls this.
+    #[must_use]
+    pub fn new(observe: impl Fn(&'static str, &BTreeSet<String>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+
+    fn hear(&self, service: &'static str, tables: &BTreeSet<String>) {
+        (self.0)(service, tables);
+    }
+}
+
+impl fmt::Debug for CommitObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommitObserver")
+    }
 }
 
 /// A service cannot be opened.
@@ -77,13 +105,15 @@ impl Databases {
         service: &'static str,
         _migrator: M,
     ) -> Result<ServiceDatabase, OpenError> {
-        match self {
-            Self::SqliteDirectory(directory) => sqlite::open::<M>(directory, service)
-                .await
-                .map(ServiceDatabase::single)
-                .map_err(OpenError::database(service)),
-            Self::Postgres(server) => server.open::<M>(service).await,
-        }
+        let (directory, observer) = match self {
+            Self::SqliteDirectory(directory) => (directory, None),
+            Self::ObservedSqlite(directory, observer) => (directory, Some(observer)),
+            Self::Postgres(server) => return server.open::<M>(service).await,
+        };
+        sqlite::open::<M>(directory, service, observer)
+            .await
+            .map(ServiceDatabase::single)
+            .map_err(OpenError::database(service))
     }
 
     /// The service's database as it is, for an operator's command beside a running server: nothing is made and nothing migrated.
@@ -96,7 +126,9 @@ impl Databases {
         service: &'static str,
     ) -> Result<Option<DatabaseConnection>, OpenError> {
         match self {
-            Self::SqliteDirectory(directory) => sqlite::existing(directory, service).await,
+            Self::SqliteDirectory(directory) | Self::ObservedSqlite(directory, _) => {
+                sqlite::existing(directory, service).await
+            }
             Self::Postgres(server) => server.existing(service).await.map(Some),
         }
         .map_err(OpenError::database(service))
@@ -113,8 +145,8 @@ impl Databases {
     ) -> Result<Vec<String>, OpenError> {
         let failed = OpenError::database(service);
         match self {
-            Self::SqliteDirectory(directory) => {
-                let db = sqlite::open::<M>(directory, service)
+            Self::SqliteDirectory(directory) | Self::ObservedSqlite(directory, _) => {
+                let db = sqlite::open::<M>(directory, service, None)
                     .await
                     .map_err(&failed)?;
                 db.close().await.map_err(&failed)?;
