@@ -58,8 +58,15 @@ enum Command {
     Topology(Options),
     /// Print a new key file, for processes that are to share it.
     Keys,
-    /// Walk through the whole mission on free ports in a temporary directory, and show each step.
-    Demo,
+    /// Walk through the whole mission, and show each step: on free ports in a temporary directory, or against a platform that runs.
+    Demo {
+        /// `http(s)://host:port` of a platform with its sandbox. Two tenants remain there; the sandbox's clock is moved by a day.
+        #[arg(long, requires = "operator_credential")]
+        against: Option<String>,
+        /// The operator's credential, as onboarding wrote it.
+        #[arg(long, requires = "against")]
+        operator_credential: Option<PathBuf>,
+    },
     /// Bring the databases' schemas up to date and stop.
     Migrate(Options),
     /// Print the public OpenAPI document.
@@ -175,9 +182,15 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Topology(options) => topology::print(&options.load()?, &mut out)?,
         Command::Keys => writeln!(out, "{}", Keys::generate(&Entropy::system()))?,
-        Command::Demo => {
+        Command::Demo {
+            against,
+            operator_credential,
+        } => {
             init_telemetry("error", false);
-            return demo::run(&mut out).await;
+            return match against.zip(operator_credential) {
+                Some((url, file)) => demo::against(&url, file, Clock::system(), &mut out).await,
+                None => demo::run(&mut out).await,
+            };
         }
         Command::Openapi => {
             init_telemetry("error", false);

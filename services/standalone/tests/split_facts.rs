@@ -17,26 +17,14 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use support::{Caller, PATIENCE, Split, broker::Broker, caller::and, split::SERVICES, until};
-use warikan_testkit::{TestDatabase, on_postgres};
+use support::{
+    Caller, PATIENCE, Split,
+    broker::{Broker, configuration},
+    caller::and,
+    split::SERVICES,
+    until,
+};
 use warikan_types::{BillingMonth, Clock};
-
-/// The configuration of every process, and the database if it is one to be dropped.
-fn configuration(broker: &Broker) -> (String, Option<TestDatabase>) {
-    let database = on_postgres().then(TestDatabase::create);
-    let more = database.as_ref().map_or_else(String::new, |database| {
-        let reached = database.config().url.unwrap();
-        let owner = database.address();
-        format!(
-            "[database]\nkind = \"postgres\"\nurl = \"{reached}\"\nowner_url = \"{owner}\"\nrole_prefix = \"warikan_test\"\npassword = \"warikan-test\"\n"
-        )
-    });
-    let broker = broker.toml();
-    (
-        format!("{broker}{more}[revocation]\nsync_period_seconds = 1\n"),
-        database,
-    )
-}
 
 /// Operations counted of a meter this month.
 async fn used(firm: &Caller, meter: &str) -> i64 {

@@ -1,11 +1,6 @@
 //! The stage: a J-LIS with citizens, the platform, and the firm's receiver, each on a port of its own.
 
-use std::{
-    io::Write,
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{io::Write, net::TcpListener, path::Path, time::Duration};
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
@@ -17,7 +12,10 @@ use warikan_runtime::{Clocks, Databases, Keys, Platform, RunningTasks};
 use warikan_sandbox::{Played, Sandbox};
 use warikan_types::{Clock, Entropy, Environment};
 
-use super::receiver::Receiver;
+use super::{
+    receiver::Receiver,
+    setting::{Setting, Time},
+};
 use crate::{
     compose::{self, Running},
     config::{Config, SandboxConfig},
@@ -25,14 +23,7 @@ use crate::{
 
 /// Everything that runs during the demo.
 pub(super) struct Stage {
-    /// Where the platform listens.
-    pub(super) platform: SocketAddr,
-    /// Where J-LIS and the citizens' cards are played.
-    pub(super) jlis: SocketAddr,
-    /// The firm's receiver.
-    pub(super) receiver: Receiver,
-    /// Where the operator's first credential lies.
-    pub(super) credential: std::path::PathBuf,
+    pub(super) setting: Setting,
     running: Running,
     jlis_server: ServerHandle,
     jlis_tasks: RunningTasks,
@@ -83,10 +74,13 @@ impl Stage {
             .context("onboarding is in this process")?;
         let running = house.serve(listener)?;
         Ok(Self {
-            platform,
-            jlis,
-            receiver: Receiver::start()?,
-            credential,
+            setting: Setting {
+                platform: format!("http://{platform}"),
+                jlis: format!("http://{jlis}"),
+                receiver: Receiver::start()?,
+                credential,
+                time: Time::TheStorys,
+            },
             running,
             jlis_server,
             jlis_tasks,
@@ -97,19 +91,19 @@ impl Stage {
     pub(super) fn describe(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(
             out,
-            "  platform            http://{}  (every service, SQLite, in-process bus)",
-            self.platform
+            "  platform            {}  (every service, SQLite, in-process bus)",
+            self.setting.platform
         )?;
         writeln!(
             out,
-            "  J-LIS stand-in      http://{}  (two CAs, cards, revocation lists; plays production here)",
-            self.jlis
+            "  J-LIS stand-in      {}  (two CAs, cards, revocation lists; plays production here)",
+            self.setting.jlis
         )?;
-        writeln!(out, "  the firm's receiver {}", self.receiver.url)
+        writeln!(out, "  the firm's receiver {}", self.setting.receiver.url)
     }
 
     pub(super) async fn clear(self) -> anyhow::Result<()> {
-        self.receiver.stop().await;
+        self.setting.receiver.stop().await;
         self.running.stop().await?;
         self.jlis_server.stop(false).await;
         self.jlis_tasks.stop().await;

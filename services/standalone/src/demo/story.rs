@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, text},
-    stage::Stage,
+    setting::{Setting, Time},
 };
 
 const CITIZEN: &str = "黒桐　幹也";
@@ -23,7 +23,7 @@ type Lines = anyhow::Result<Vec<String>>;
 
 /// Who is in the story, and what they know.
 pub(super) struct Story<'a> {
-    stage: &'a Stage,
+    setting: &'a Setting,
     platform: Client,
     jlis: Client,
     firm: Value,
@@ -33,30 +33,31 @@ pub(super) struct Story<'a> {
     /// The answer to its verification.
     verified: Value,
     watch_ids: Vec<String>,
+    /// Empty where the platform does not deliver to this machine.
     endpoint: String,
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn new(stage: &'a Stage) -> Self {
-        let client = |address| {
-            Client::new(format!("http://{address}"))
-                .expect("a client without TLS settings is always made")
-        };
-        Self {
-            stage,
-            platform: client(stage.platform),
-            jlis: client(stage.jlis),
+    pub(super) fn new(setting: &'a Setting) -> anyhow::Result<Self> {
+        Ok(Self {
+            setting,
+            platform: Client::new(setting.platform.clone())?,
+            jlis: Client::new(setting.jlis.clone())?,
             firm: Value::Null,
             person: String::new(),
             application: Value::Null,
             verified: Value::Null,
             watch_ids: Vec::new(),
             endpoint: String::new(),
-        }
+        })
+    }
+
+    pub(super) const fn setting(&self) -> &Setting {
+        self.setting
     }
 
     async fn operator(&self) -> anyhow::Result<String> {
-        let file = std::fs::read(&self.stage.credential)?;
+        let file = std::fs::read(&self.setting.credential)?;
         self.platform.token(&serde_json::from_slice(&file)?).await
     }
 
@@ -88,7 +89,11 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// The time by which the platform bills.
     async fn now(&self) -> anyhow::Result<warikan_types::Timestamp> {
+        if let Time::Real(clock) = &self.setting.time {
+            return Ok(clock.now());
+        }
         let clock = self.jlis.get("/sandbox/clock", None).await?;
         Ok(text(&clock, "/now")?.parse()?)
     }
@@ -99,12 +104,21 @@ async fn wait<T>(
     what: &str,
     ask: impl AsyncFn() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
-    const PAUSE: Duration = Duration::from_millis(50);
-    for _ in 0..400 {
+    wait_for(20, what, ask).await
+}
+
+/// The same for so many seconds.
+async fn wait_for<T>(
+    seconds: u32,
+    what: &str,
+    ask: impl AsyncFn() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    const A_SECOND: u32 = 20;
+    for _ in 0..seconds * A_SECOND {
         if let Some(answer) = ask().await? {
             return Ok(answer);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(Duration::from_secs(1) / A_SECOND).await;
     }
-    bail!("waited 20 s for {what}")
+    bail!("waited {seconds} s for {what}")
 }

@@ -7,6 +7,7 @@ use lapin::{
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
 use warikan_contracts::SUBSCRIPTIONS;
+use warikan_testkit::{TestDatabase, on_postgres};
 
 const USUAL: &str = "amqp://guest:guest@127.0.0.1:5672";
 
@@ -15,6 +16,23 @@ pub struct Broker {
     url: String,
     prefix: String,
     connection: Connection,
+}
+
+/// The configuration of every process, and the database if it is one to be dropped.
+pub fn configuration(broker: &Broker) -> (String, Option<TestDatabase>) {
+    let database = on_postgres().then(TestDatabase::create);
+    let more = database.as_ref().map_or_else(String::new, |database| {
+        let reached = database.config().url.unwrap();
+        let owner = database.address();
+        format!(
+            "[database]\nkind = \"postgres\"\nurl = \"{reached}\"\nowner_url = \"{owner}\"\nrole_prefix = \"warikan_test\"\npassword = \"warikan-test\"\n"
+        )
+    });
+    let broker = broker.toml();
+    (
+        format!("{broker}{more}[revocation]\nsync_period_seconds = 1\n"),
+        database,
+    )
 }
 
 impl Broker {

@@ -44,6 +44,11 @@ impl Split {
         }
     }
 
+    /// The data directory that all share.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.here.data()
+    }
+
     /// Where a service's inner listener is.
     pub fn inner(&self, service: &str) -> String {
         format!("http://{}", self.addresses[service])

@@ -88,7 +88,7 @@ impl Story<'_> {
     /// The platform has fetched the lists once it says that it is ready.
     async fn lists_are_there(&self) -> anyhow::Result<()> {
         wait(
-            "the platform to have fetched the revocation lists",
+            "the platform to be ready, with its revocation lists fetched (/health/ready says what is missing)",
             async || {
                 let (status, _) = self
                     .platform
@@ -138,24 +138,34 @@ impl Story<'_> {
             Ok((seen >= 2).then_some(usage))
         })
         .await?;
-        let billable = quantity(&usage, "verification", true);
+        let all = quantity(&usage, "verification", false);
         ensure!(
-            billable == 1,
-            "one valid verification is billable, not {billable}: {usage}"
+            all == 2,
+            "two verifications are recorded, not {all}: {usage}"
         );
+        let billable = quantity(&usage, "verification", true);
+        let wanted = i64::from(!self.setting.is_sandbox());
+        ensure!(
+            billable == wanted,
+            "{wanted} billable verifications expected, not {billable}: {usage}"
+        );
+        let report = if self.setting.is_sandbox() {
+            "usage so far: 2 verifications recorded, none billable (the sandbox is free)"
+        } else {
+            "usage so far: 1 billable verification (the refused copy is recorded and free)"
+        };
         Ok(vec![
             format!(
                 "same Idempotency-Key: the whole first answer again, {}",
                 text(&again, "/id")?
             ),
-            "usage so far: 1 billable verification (the refused copy is recorded and free)"
-                .to_owned(),
+            report.to_owned(),
         ])
     }
 }
 
 /// Sums quantities of a meter in a usage answer.
-fn quantity(usage: &Value, meter: &str, billable: bool) -> i64 {
+pub(super) fn quantity(usage: &Value, meter: &str, billable: bool) -> i64 {
     let field = if billable {
         "billable_quantity"
     } else {

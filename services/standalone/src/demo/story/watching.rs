@@ -115,11 +115,17 @@ impl Story<'_> {
         );
         let mut request = self.application.clone();
         request["watch"] = json!(false);
-        let (_, again) = self.verify(&token, None, &request).await?;
-        ensure!(
-            again["reason"] == "certificate_revoked",
-            "verified again: {again}"
-        );
+        // Where verification is a process of its own, it hears of the list as the tenants do: a moment later.
+        wait("the certificate to be known as revoked", async || {
+            let (_, again) = self.verify(&token, None, &request).await?;
+            let known = again["reason"] == "certificate_revoked";
+            ensure!(
+                known || again["verdict"] == "valid",
+                "verified again: {again}"
+            );
+            Ok(known.then_some(()))
+        })
+        .await?;
         Ok(vec![
             format!(
                 "of {WATCHED} watched customers exactly one: C-0001, {}",
@@ -134,14 +140,29 @@ impl Story<'_> {
     }
 
     pub(in crate::demo) async fn webhook_arrives(&mut self) -> Lines {
+        if self.endpoint.is_empty() {
+            return Ok(vec![
+                "left out: the platform does not deliver to this machine; the event was read from the feed".to_owned(),
+            ]);
+        }
         self.attempts(1).await?;
-        self.advance("PT6S").await?;
-        self.attempts(2).await?;
-        self.advance("PT5M1S").await?;
-        self.attempts(3).await?;
-        let arrivals = self.stage.receiver.arrivals();
+        let (wanted, pauses) = if self.setting.is_sandbox() {
+            self.attempts(2).await?;
+            (
+                vec![500, 204],
+                "at once and after 5 s (waited for); left out: the third after 5 min, which production's clock decides",
+            )
+        } else {
+            self.advance("PT6S").await?;
+            self.attempts(2).await?;
+            self.advance("PT5M1S").await?;
+            self.attempts(3).await?;
+            let pauses = "at once, after 5 s, after 5 min (the clock was moved)";
+            (vec![500, 500, 204], pauses)
+        };
+        let arrivals = self.setting.receiver.arrivals();
         let answers: Vec<u16> = arrivals.iter().map(|one| one.answered).collect();
-        ensure!(answers == [500, 500, 204], "answers: {answers:?}");
+        ensure!(answers == wanted, "answers: {answers:?}");
         ensure!(
             arrivals.iter().all(|one| one.signature_good),
             "a signature did not verify"
@@ -171,11 +192,14 @@ impl Story<'_> {
                 .cloned())
         })
         .await?;
+        let answers = match wanted.len() {
+            2 => "500 and 204",
+            _ => "500, 500 and 204",
+        };
         Ok(vec![
-            "answered 500, 500 and 204: at once, after 5 s, after 5 min (the clock was moved)"
-                .to_owned(),
+            format!("answered {answers}: {pauses}"),
             format!(
-                "one id on all three ({}), fresh timestamps, signatures verified by the standardwebhooks library",
+                "one id on all of them ({}), fresh timestamps, signatures verified by the standardwebhooks library",
                 arrivals[0].id
             ),
             format!("recorded as delivered: {}", text(&delivered, "/id")?),
@@ -184,7 +208,7 @@ impl Story<'_> {
 
     async fn attempts(&self, count: usize) -> anyhow::Result<()> {
         wait("the webhook's next attempt", async || {
-            Ok((self.stage.receiver.arrivals().len() >= count).then_some(()))
+            Ok((self.setting.receiver.arrivals().len() >= count).then_some(()))
         })
         .await
     }
