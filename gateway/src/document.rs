@@ -11,7 +11,7 @@ use utoipa::{
 use warikan_types::ClientScope;
 
 /// Path prefixes whose operations take no token, each with the reason. Everything else must name a scope.
-pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 6] = [
+pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 7] = [
     ("/oauth/token", "authenticates by client credentials itself"),
     (
         "/.well-known/",
@@ -27,6 +27,7 @@ pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 6] = [
         "the sandbox's stand-in for J-LIS publishes lists and answers OCSP to anyone, as a CA does",
     ),
     ("/v1/reasons", "the published list of reasons"),
+    ("/v1/billing-rules", "the published table of what is billed"),
 ];
 
 #[derive(utoipa::OpenApi)]

@@ -3,7 +3,7 @@
 //! Every operation is recorded, billed or not, together with the rule that decided, so that a tenant can follow each
 //! row. The platform is paid for an **answer**: that a certificate is good, or that it is revoked. It is not paid for
 //! telling that a request was wrong, nor where it could not find out. Refused requests (4xx) and our own failures
-//! (5xx) make no fact and hence no record at all; re-reading an old answer neither.
+//! (5xx) make no fact and hence no record at all ([`UNRECORDED`]); re-reading an old answer neither.
 //!
 //! The fee of J-LIS follows the same decision: what is not billed to the tenant is borne by the operator.
 
@@ -78,6 +78,48 @@ pub const TABLE: [TableRow; 7] = [
         "a status check, by CRL once per certificate and JST month, by OCSP each call",
     ),
 ];
+
+/// What makes no record at all, and so cannot be billed: a word for each, and in plain words.
+pub const UNRECORDED: [(&str, &str); 3] = [
+    ("refused_request", "a refused request (4xx)"),
+    ("own_failure", "a failure of the platform (5xx)"),
+    (
+        "re_read",
+        "re-reading an answer, evidence or status that was given before, or a replayed Idempotency-Key",
+    ),
+];
+
+/// One row of the table as it is published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = BillingRule)]
+pub struct PublishedRow {
+    /// The rule's word, as usage records and exports show it.
+    pub rule: &'static str,
+    /// Whether it bills.
+    pub billable: bool,
+    /// Whether a usage record is made at all.
+    pub recorded: bool,
+    /// In plain words.
+    pub when: &'static str,
+}
+
+/// The published table: what decides about operations, in the order in which it is asked, and what makes no operation.
+#[must_use]
+pub fn published() -> Vec<PublishedRow> {
+    let decided = TABLE.iter().map(|row| PublishedRow {
+        rule: row.rule.as_str(),
+        billable: row.billable,
+        recorded: true,
+        when: row.says,
+    });
+    let unrecorded = UNRECORDED.iter().map(|(rule, when)| PublishedRow {
+        rule,
+        billable: false,
+        recorded: false,
+        when,
+    });
+    decided.chain(unrecorded).collect()
+}
 
 const fn row(rule: Rule, billable: bool, says: &'static str) -> TableRow {
     TableRow {
@@ -187,5 +229,24 @@ mod tests {
             assert_eq!(Rule::from_word(row.rule.as_str()), Some(row.rule));
             assert_eq!(TABLE.iter().filter(|one| one.rule == row.rule).count(), 1);
         }
+    }
+
+    /// The documentation holds the table as this code has it, row by row.
+    #[test]
+    fn f075_the_documented_table_is_the_code_s() {
+        let document = include_str!("../../../docs/billing/README.md");
+        let word = |yes| if yes { "yes" } else { "no" };
+        let mut table = String::from("| rule | billed | recorded | when |\n|---|---|---|---|\n");
+        for row in published() {
+            let (billed, recorded) = (word(row.billable), word(row.recorded));
+            table += &format!(
+                "| `{}` | {billed} | {recorded} | {} |\n",
+                row.rule, row.when
+            );
+        }
+        assert!(
+            document.contains(&(table.clone() + "\n")),
+            "docs/billing/README.md should hold:\n{table}"
+        );
     }
 }

@@ -20,13 +20,13 @@ use crate::{
     invoice::Document,
     rate::Charges,
     share::{Share, share},
+    spend::Bill,
     store::{
         invoices::{self, NewInvoice},
         months::{self, ClosedMonth},
         recipients::{self, Recipient},
         shared_costs, usage,
     },
-    tax::Totals,
 };
 
 /// Tenants whose uses are held in memory at once.
@@ -186,16 +186,10 @@ impl Billing {
         charges: Charges<'_>,
         now: Timestamp,
     ) -> Result<NewInvoice, BillingError> {
-        let lines = self
+        let Bill { lines, totals } = self
             .terms(&recipient.account)
-            .rate(period, charges)
+            .bill(period, charges, self.0.config.tax_rounding)
             .map_err(BillingError::rating(tenant))?;
-        let totals = Totals::of(
-            lines
-                .iter()
-                .map(|line| (line.tax_rate_percent, line.amount)),
-            self.0.config.tax_rounding,
-        )?;
         let plan = recipient.account.plan_on(last_day(period));
         Ok(NewInvoice {
             scope: TenantScope::of_event(tenant, Environment::Production),

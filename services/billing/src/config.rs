@@ -6,6 +6,7 @@ use serde::Deserialize;
 use warikan_paper::Fonts;
 
 use crate::{
+    compare_statement::StatementLayout,
     registration_number::RegistrationNumber,
     tariff::TariffRows,
     tax::{Rounding, TaxCategory},
@@ -15,7 +16,7 @@ use crate::{
 pub(crate) const SAMPLE_NUMBER: &str = "T9999999999999";
 
 /// Configuration of billing.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Who issues the invoices. The default is a sample that says so; an operator must set its own before it bills
@@ -33,8 +34,29 @@ pub struct Config {
     /// Font files (OpenType or TrueType) for characters that the built-in font does not have, such as rare kanji in names. They are
     /// asked in this order; what none has is set as 〓 and the invoice says so.
     pub additional_fonts: Vec<PathBuf>,
+    /// How old a revocation list can be when it is asked, in seconds: estimates say by it which freshness lists can meet.
+    /// J-LIS publishes them once a day and takes up to ten minutes over it.
+    pub list_age_seconds: u64,
+    /// How J-LIS's statements are read.
+    pub jlis_statement: StatementLayout,
     /// Tariff rows on top of the compiled ones: new plans, new prices from a day on, J-LIS fees as they are announced.
     pub tariff: TariffRows,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            issuer: Issuer::default(),
+            tax_rounding: Rounding::default(),
+            platform_tax: TaxCategory::default(),
+            jlis_fee_tax: TaxCategory::default(),
+            shared_cost_tax: TaxCategory::default(),
+            additional_fonts: Vec::new(),
+            list_age_seconds: 24 * 3_600 + 600,
+            jlis_statement: StatementLayout::default(),
+            tariff: TariffRows::default(),
+        }
+    }
 }
 
 impl Config {

@@ -87,6 +87,15 @@ impl Handler for Metering {
         );
         Ok(())
     }
+
+    async fn committed(&self, envelope: &Envelope) {
+        self.0.used(envelope.scope);
+    }
+
+    async fn committed_all(&self, envelopes: &[Envelope]) {
+        let scopes = envelopes.iter().filter_map(|envelope| envelope.scope);
+        self.0.used(scopes);
+    }
 }
 
 struct Recipients;

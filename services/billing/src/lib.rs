@@ -18,37 +18,51 @@
 mod account;
 mod api;
 pub mod billable;
+mod budget;
 mod calendar;
 mod close_month;
+mod compare_statement;
 mod config;
 mod consumers;
 mod correct_invoice;
 mod entity;
 mod error;
+mod estimate;
 mod export;
 mod invoice;
 mod line;
 mod migrations;
+mod project_usage;
 mod rate;
 mod registration_number;
 mod report_usage;
 mod set_invoice;
 mod share;
 mod share_costs;
+mod spend;
 mod store;
 pub mod tariff;
 mod tax;
 mod usage;
 mod words;
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, atomic::AtomicI64},
+    time::Duration,
+};
 
 use actix_web::web::Data;
+use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_paper::Fonts;
-use warikan_runtime::{Databases, Module, OpenError, Platform, prune_answers_task, relay_task};
+use warikan_runtime::{
+    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+};
+use warikan_types::{BillingMonth, TenantScope};
 
+pub use compare_statement::StatementLayout;
 pub use config::{Config, Issuer};
 pub use export::verify::{ExportError, Finding, Verified, verify as verify_export};
 pub use registration_number::{RegistrationNumber, RegistrationNumberError};
@@ -62,6 +76,9 @@ use tariff::Tariff;
 /// The service's name, and that of its database.
 const NAME: &str = "billing";
 
+/// How often it is looked whether budgets are reached.
+const BUDGETS_EVERY: Duration = Duration::from_secs(10);
+
 /// The service. Clones share it.
 #[derive(Clone)]
 pub struct Billing(Arc<Inner>);
@@ -73,12 +90,21 @@ struct Inner {
     db: ServiceDatabase,
     relay: Relay,
     platform: Platform,
+    /// Who used something since budgets were last looked at.
+    used: Mutex<HashSet<TenantScope>>,
+    /// The hour, counted from 1970, in which everybody's budget was last looked at.
+    budgets_at_hour: AtomicI64,
 }
 
 /// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
 pub fn routes(config: &mut ServiceConfig<'_>) {
     config
+        .service(api::rules::list)
         .service(api::tenant::read_usage)
+        .service(api::estimates::create)
+        .service(api::budget::set)
+        .service(api::budget::read)
+        .service(api::budget::remove)
         .service(api::tenant::list_invoices)
         .service(api::tenant::read_invoice)
         .service(api::tenant::list_line_records)
@@ -90,7 +116,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::shared_costs::enter)
         .service(api::shared_costs::list)
         .service(api::shared_costs::remove)
-        .service(api::operator::read_month);
+        .service(api::operator::read_month)
+        .service(api::statements::compare);
 }
 
 impl Billing {
@@ -114,6 +141,8 @@ impl Billing {
             relay: on.relay(&db),
             db,
             platform: on.clone(),
+            used: Mutex::default(),
+            budgets_at_hour: AtomicI64::new(i64::MIN),
         })))
     }
 
@@ -141,6 +170,7 @@ impl Billing {
             tasks: vec![
                 relay_task("billing.relay", self.0.relay.clone()),
                 prune_answers_task("billing.prune_answers", &self.0.db, self.0.platform.clock()),
+                self.budgets_task(),
             ],
             ready: Arc::new(move || {
                 let db = db.clone();
@@ -152,6 +182,26 @@ impl Billing {
                 })
             }),
         }
+    }
+
+    fn budgets_task(&self) -> Task {
+        let this = self.clone();
+        let work = move || {
+            let this = this.clone();
+            async move { Ok(this.watch_budgets().await?) }
+        };
+        Task::new(
+            "billing.budgets",
+            BUDGETS_EVERY,
+            Arc::new(Notify::new()),
+            work,
+        )
+    }
+
+    /// Whether a plan has prices in a month.
+    fn has_plan(&self, plan: &str, period: BillingMonth) -> bool {
+        let plans = self.0.tariff.plans(calendar::first_day(period));
+        plans.contains(plan)
     }
 
     /// The conditions of a tenant.

@@ -1,5 +1,6 @@
 //! The schema of billing.
 
+mod budgets;
 mod corrections;
 mod sharing;
 
@@ -11,6 +12,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Invoicing),
         Box::new(sharing::Sharing),
         Box::new(corrections::Corrections),
+        Box::new(budgets::Budgets),
     ]
 }
 

@@ -12,6 +12,7 @@ use crate::{
     billable::Rule,
     error::BillingError,
     line::ChargedFor,
+    project_usage::{Charges, Projection},
     rate::{RatingError, Terms, UsageGroup},
     store::{months, recipients, usage, usage::Counted},
     words::{Meter, Purpose},
@@ -40,6 +41,10 @@ pub struct UsageView {
     pub usage: Vec<UsageRow>,
     /// By the rule that decided whether operations are billed.
     pub rules: Vec<RuleRow>,
+    /// What an invoice over these uses would come to now.
+    pub charges: Charges,
+    /// Where a running month is going; `null` once it is over.
+    pub projection: Option<Projection>,
 }
 
 /// Usage of one sort.
@@ -97,11 +102,15 @@ impl Billing {
             .map(|recipient| self.terms(&recipient.account));
         let mut rows = by_sort(&counted)?;
         price(&mut rows, period, &counted, terms)?;
+        let groups: Vec<UsageGroup> = counted.iter().filter_map(Counted::billed).collect();
+        let account = recipient.as_ref().map(|recipient| &recipient.account);
         Ok(UsageView {
             period,
             state: self.month_state(period).await?,
             usage: rows.into_values().collect(),
             rules: by_rule(&counted)?,
+            charges: self.charges(scope, account, period, &groups).into(),
+            projection: self.project(scope, account, period, &groups)?,
         })
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_contracts::facts::Channel;
+use warikan_types::CertificateKind;
 
 /// What is counted.
 #[derive(
@@ -67,6 +68,15 @@ impl Purpose {
 
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == word)
+    }
+
+    /// Whether certificates of this kind are confirmed for it.
+    pub(crate) const fn fits(self, kind: CertificateKind) -> bool {
+        match self {
+            Self::SignatureVerification => kind.is_signature(),
+            Self::Authentication => !kind.is_signature(),
+            Self::StatusCheck => true,
+        }
     }
 }
 

@@ -44,8 +44,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::{
     Fact,
     facts::{
-        CertificateExpiring, CertificateRevoked, EndpointDisabled, InvoiceFinalized,
-        SourceRecovered, SourceStale, SubjectChanged, TenantChanged, VerificationCompleted,
+        BudgetThresholdReached, CertificateExpiring, CertificateRevoked, EndpointDisabled,
+        InvoiceFinalized, SourceRecovered, SourceStale, SubjectChanged, TenantChanged,
+        VerificationCompleted,
     },
 };
 use warikan_messaging::{Consumer, Relay, ServiceDatabase};
@@ -197,6 +198,7 @@ impl Webhooks {
                     SourceStale::TYPE,
                     SourceRecovered::TYPE,
                     InvoiceFinalized::TYPE,
+                    BudgetThresholdReached::TYPE,
                     EndpointDisabled::TYPE,
                 ],
                 self.0.db.worker().clone(),

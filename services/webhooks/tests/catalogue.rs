@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use warikan_testkit::WebhookSink;
 use warikan_types::{ClientScope, RevocationReason};
 
-const TYPES: [&str; 9] = [
+const TYPES: [&str; 10] = [
     "verification.completed",
     "certificate.revoked",
     "certificate.expiring",
@@ -17,6 +17,7 @@ const TYPES: [&str; 9] = [
     "source.stale",
     "source.recovered",
     "invoice.finalized",
+    "budget.threshold_reached",
     "endpoint.disabled",
     "endpoint.tested",
 ];
@@ -157,7 +158,8 @@ async fn what_really_happened_is_as_its_schema_says_too() {
 }
 
 /// What messages may hold: ids of ours, words of closed lists, numbers and moments. A new member is a decision to be made here.
-const THIN: [&str; 24] = [
+const THIN: [&str; 27] = [
+    "budget",
     "cause",
     "certificate_handle",
     "change",
@@ -174,10 +176,12 @@ const THIN: [&str; 24] = [
     "revoked_at",
     "since",
     "source_version",
+    "spent",
     "stale_lists",
     "stale_since",
     "subject_id",
     "this_update",
+    "threshold_percent",
     "total",
     "verdict",
     "verification_id",

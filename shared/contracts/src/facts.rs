@@ -308,3 +308,20 @@ impl Fact for InvoiceFinalized {
     const TYPE: &'static str = "invoice.finalized";
     const VERSION: u16 = 1;
 }
+
+/// Billing says it, once for each threshold of a tenant's budget and month; the feed tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetThresholdReached {
+    /// The month.
+    pub period: BillingMonth,
+    /// The threshold, in percent of the budget.
+    pub percent: u16,
+    /// The budget when it was reached, without tax.
+    pub budget: Yen,
+    /// What the month came to then, without tax.
+    pub spent: Yen,
+}
+impl Fact for BudgetThresholdReached {
+    const TYPE: &'static str = "budget.threshold_reached";
+    const VERSION: u16 = 1;
+}

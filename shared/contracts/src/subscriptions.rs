@@ -6,9 +6,9 @@
 use crate::{
     Fact,
     facts::{
-        CertificateExpiring, CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized,
-        SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
-        VerificationCompleted,
+        BudgetThresholdReached, CertificateExpiring, CertificateRevoked, CrlPublished,
+        EndpointDisabled, InvoiceFinalized, SourceRecovered, SourceStale, StatusChecked,
+        SubjectChanged, SubjectErased, TenantChanged, VerificationCompleted,
     },
 };
 
@@ -45,6 +45,7 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
             SourceStale::TYPE,
             SourceRecovered::TYPE,
             InvoiceFinalized::TYPE,
+            BudgetThresholdReached::TYPE,
             EndpointDisabled::TYPE,
         ],
     },

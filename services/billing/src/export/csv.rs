@@ -1,9 +1,9 @@
 //! Records as a table (RFC 4180).
 
 use warikan_contracts::facts::Channel;
-use warikan_types::{CertificateKind, Reason, Verdict};
+use warikan_types::{CertificateKind, Reason, Verdict, Yen};
 
-use crate::{invoice::RecordView, words::Purpose};
+use crate::{compare_statement::StatementComparison, invoice::RecordView, words::Purpose};
 
 const COLUMNS: [&str; 12] = [
     "id",
@@ -20,11 +20,18 @@ const COLUMNS: [&str; 12] = [
     "verdict_and_reason",
 ];
 
-/// A cell: quoted, and with an apostrophe before what a spreadsheet would take for a formula (CSV injection).
+/// A cell: quoted, and with an apostrophe before what a spreadsheet would take for a formula (CSV injection). A whole number
+/// is none, though it be below zero.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'])
+        && !is_negative_number(text);
     let guard = if formula { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+fn is_negative_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|one| one.is_ascii_digit())
 }
 
 fn line<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
@@ -57,6 +64,42 @@ pub(crate) fn row(record: &RecordView) -> String {
     ])
 }
 
+/// A statement beside what was counted.
+pub(crate) fn comparison(compared: &StatementComparison) -> String {
+    let mut text = line([
+        "period",
+        "channel",
+        "kind",
+        "purpose",
+        "stated_count",
+        "counted",
+        "count_difference",
+        "stated_amount",
+        "reckoned_amount",
+        "amount_difference",
+        "billed",
+        "unpriced",
+    ]);
+    let yen = |amount: Option<Yen>| amount.map(|yen| yen.0.to_string()).unwrap_or_default();
+    for one in &compared.lines {
+        text += &line([
+            compared.period.to_string().as_str(),
+            one.channel.as_str(),
+            one.kind.as_str(),
+            one.purpose.as_str(),
+            &one.stated_count.to_string(),
+            &one.counted.to_string(),
+            &one.count_difference.to_string(),
+            &one.stated_amount.0.to_string(),
+            &yen(one.reckoned_amount),
+            &yen(one.amount_difference),
+            &one.billed.to_string(),
+            one.unpriced.as_deref().unwrap_or_default(),
+        ]);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,7 +113,9 @@ mod tests {
                 "\"'=HYPERLINK(\"\"http://x\"\")\"",
             ),
             ("+1", "\"'+1\""),
-            ("-1", "\"'-1\""),
+            ("-1", "\"-1\""),
+            ("-1+2", "\"'-1+2\""),
+            ("-", "\"'-\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("\t=1", "\"'\t=1\""),
             ("＝1", "\"'＝1\""),

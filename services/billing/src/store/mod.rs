@@ -7,6 +7,7 @@ use warikan_types::{BillingMonth, TenantScope};
 
 use crate::error::BillingError;
 
+pub(crate) mod budgets;
 pub(crate) mod invoices;
 pub(crate) mod months;
 pub(crate) mod recipients;

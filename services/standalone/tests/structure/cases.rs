@@ -42,6 +42,7 @@ impl Case {
         self
     }
 
+    /// A text stands for a table (`text/csv`), all else for JSON.
     const fn sending(mut self, body: fn(&Things) -> Value) -> Self {
         self.body = Some(body);
         self
@@ -143,6 +144,11 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("POST /v1/webhook-endpoints/{id}/rotate-secret", 200).of(&[Thing::Endpoint]),
     // Billing.
     Case::new("GET /v1/usage", 200).query("?period=2026-11"),
+    Case::new("POST /v1/estimates", 200)
+        .sending(|_| json!({ "campaign": { "kind": "card_signature", "certificates": 10 } })),
+    Case::new("PUT /v1/budget", 200)
+        .sending(|_| json!({ "monthly_amount": 100_000, "thresholds": [80, 100] })),
+    Case::new("GET /v1/budget", 200),
     Case::new("GET /v1/invoices", 200),
     Case::new("GET /v1/invoices/{id}", 200).of(&[Thing::Invoice]),
     Case::new("GET /v1/invoices/{id}/lines/{n}/records", 200).of(&[Thing::Invoice, Thing::Line]),
@@ -153,6 +159,9 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/operator/months/{period}", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/close", 200).of(&[Thing::Month]),
     Case::new("GET /v1/operator/months/{period}/export", 200).of(&[Thing::Month]),
+    Case::new("POST /v1/operator/months/{period}/jlis-statement", 200)
+        .of(&[Thing::Month])
+        .sending(|_| json!("channel,kind,purpose,count,amount\n")),
     Case::new("POST /v1/operator/invoices/{id}/credit-notes", 201)
         .of(&[Thing::Invoice])
         .sending(|_| json!({ "reason": "値引き", "lines": [{ "n": 1, "amount": 1 }] })),
@@ -176,6 +185,7 @@ pub(crate) const CASES: &[Case] = &[
         .of(&[Thing::Tenant])
         .sending(|_| json!({ "to": "suspended" })),
     // What takes away.
+    Case::new("DELETE /v1/budget", 204),
     Case::new("DELETE /v1/operator/shared-costs/{id}", 204).of(&[Thing::SharedCost]),
     Case::new("DELETE /v1/watches/{id}", 204).of(&[Thing::Watch]),
     Case::new("DELETE /v1/subjects/{id}", 204).of(&[Thing::Subject]),

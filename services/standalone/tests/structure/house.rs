@@ -52,6 +52,17 @@ pub(crate) struct Served {
     _directory: TempDir,
 }
 
+/// A request with a body: a text is sent as a table, all else as JSON.
+fn with(request: reqwest::RequestBuilder, body: Option<&Value>) -> reqwest::RequestBuilder {
+    match body {
+        Some(Value::String(text)) => request
+            .header("Content-Type", "text/csv")
+            .body(text.clone()),
+        Some(body) => request.json(body),
+        None => request,
+    }
+}
+
 impl Served {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -90,11 +101,7 @@ impl Served {
         let request = self
             .client
             .request(method.clone(), format!("{}{path}", self.base));
-        App::read(match body {
-            Some(body) => request.json(body),
-            None => request,
-        })
-        .await
+        App::read(with(request, body)).await
     }
 
     /// A request with an `Authorization` header as it stands.
@@ -109,11 +116,7 @@ impl Served {
             .client
             .request(method.clone(), format!("{}{path}", self.base))
             .bearer_auth(token);
-        App::read(match body {
-            Some(body) => request.json(body),
-            None => request,
-        })
-        .await
+        App::read(with(request, body)).await
     }
 
     pub(crate) async fn by(

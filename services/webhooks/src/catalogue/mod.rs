@@ -51,6 +51,9 @@ pub(crate) enum EventType {
     /// A month's invoice stands.
     #[serde(rename = "invoice.finalized")]
     InvoiceFinalized,
+    /// A month's charges have reached a threshold of the budget.
+    #[serde(rename = "budget.threshold_reached")]
+    BudgetThresholdReached,
     /// The platform stopped sending to an endpoint.
     #[serde(rename = "endpoint.disabled")]
     EndpointDisabled,
@@ -60,7 +63,7 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::VerificationCompleted,
         Self::CertificateRevoked,
         Self::CertificateExpiring,
@@ -68,6 +71,7 @@ impl EventType {
         Self::SourceStale,
         Self::SourceRecovered,
         Self::InvoiceFinalized,
+        Self::BudgetThresholdReached,
         Self::EndpointDisabled,
         Self::EndpointTested,
     ];
@@ -81,6 +85,7 @@ impl EventType {
             Self::SourceStale => "source.stale",
             Self::SourceRecovered => "source.recovered",
             Self::InvoiceFinalized => "invoice.finalized",
+            Self::BudgetThresholdReached => "budget.threshold_reached",
             Self::EndpointDisabled => "endpoint.disabled",
             Self::EndpointTested => "endpoint.tested",
         }
@@ -96,6 +101,9 @@ impl EventType {
             Self::SourceStale => "Revocation lists have stopped coming: silence means nothing now.",
             Self::SourceRecovered => "Every revocation list is in force again.",
             Self::InvoiceFinalized => "A month's invoice stands.",
+            Self::BudgetThresholdReached => {
+                "The month's charges have reached a threshold of the budget."
+            }
             Self::EndpointDisabled => "The platform stopped sending to an endpoint.",
             Self::EndpointTested => "Someone asked for a test of an endpoint.",
         }
@@ -196,6 +204,19 @@ pub(crate) struct InvoiceFinalizedData {
     total: Yen,
 }
 
+/// `data` of `budget.threshold_reached`. Said once for each threshold and month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct BudgetThresholdReachedData {
+    /// The month in Japan.
+    period: BillingMonth,
+    /// The threshold, in percent of the budget.
+    threshold_percent: u16,
+    /// The budget when it was reached, in yen without tax.
+    budget: Yen,
+    /// What the month's invoice would have come to then, in yen without tax.
+    spent: Yen,
+}
+
 /// `data` of `endpoint.disabled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct EndpointDisabledData {
@@ -221,6 +242,7 @@ pub(crate) enum EventData {
     SourceStale(SourceStaleData),
     SourceRecovered(SourceRecoveredData),
     InvoiceFinalized(InvoiceFinalizedData),
+    BudgetThresholdReached(BudgetThresholdReachedData),
     EndpointDisabled(EndpointDisabledData),
     EndpointTested(EndpointTestedData),
 }
@@ -235,6 +257,7 @@ impl EventData {
             Self::SourceStale(_) => EventType::SourceStale,
             Self::SourceRecovered(_) => EventType::SourceRecovered,
             Self::InvoiceFinalized(_) => EventType::InvoiceFinalized,
+            Self::BudgetThresholdReached(_) => EventType::BudgetThresholdReached,
             Self::EndpointDisabled(_) => EventType::EndpointDisabled,
             Self::EndpointTested(_) => EventType::EndpointTested,
         }

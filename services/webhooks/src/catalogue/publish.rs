@@ -3,15 +3,15 @@
 use warikan_contracts::{
     Envelope, EnvelopeError, Fact,
     facts::{
-        CertificateExpiring, CertificateRevoked, EndpointDisabled, InvoiceFinalized,
-        SourceRecovered, SourceStale, SubjectChanged, VerificationCompleted,
+        BudgetThresholdReached, CertificateExpiring, CertificateRevoked, EndpointDisabled,
+        InvoiceFinalized, SourceRecovered, SourceStale, SubjectChanged, VerificationCompleted,
     },
 };
 
 use super::{
-    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EventData,
-    InvoiceFinalizedData, SourceRecoveredData, SourceStaleData, SubjectChangedData,
-    VerificationCompletedData,
+    BudgetThresholdReachedData, CertificateExpiringData, CertificateRevokedData,
+    EndpointDisabledData, EventData, InvoiceFinalizedData, SourceRecoveredData, SourceStaleData,
+    SubjectChangedData, VerificationCompletedData,
 };
 
 /// The public form of a fact.
@@ -38,6 +38,9 @@ pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
         }
         InvoiceFinalized::TYPE => {
             EventData::InvoiceFinalized(envelope.read::<InvoiceFinalized>()?.into())
+        }
+        BudgetThresholdReached::TYPE => {
+            EventData::BudgetThresholdReached(envelope.read::<BudgetThresholdReached>()?.into())
         }
         _ => EventData::EndpointDisabled(envelope.read::<EndpointDisabled>()?.into()),
     })
@@ -123,6 +126,17 @@ impl From<InvoiceFinalized> for InvoiceFinalizedData {
             invoice_id: fact.invoice,
             period: fact.period,
             total: fact.total,
+        }
+    }
+}
+
+impl From<BudgetThresholdReached> for BudgetThresholdReachedData {
+    fn from(fact: BudgetThresholdReached) -> Self {
+        Self {
+            period: fact.period,
+            threshold_percent: fact.percent,
+            budget: fact.budget,
+            spent: fact.spent,
         }
     }
 }

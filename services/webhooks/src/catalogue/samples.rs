@@ -8,9 +8,9 @@ use warikan_types::{
 };
 
 use super::{
-    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EndpointTestedData,
-    EventData, EventType, InvoiceFinalizedData, Message, SourceRecoveredData, SourceStaleData,
-    SubjectChangedData, VerificationCompletedData,
+    BudgetThresholdReachedData, CertificateExpiringData, CertificateRevokedData,
+    EndpointDisabledData, EndpointTestedData, EventData, EventType, InvoiceFinalizedData, Message,
+    SourceRecoveredData, SourceStaleData, SubjectChangedData, VerificationCompletedData,
 };
 use crate::ids::EndpointId;
 
@@ -78,6 +78,14 @@ pub(crate) fn sample(
             period: warikan_types::BillingMonth::of(now),
             total: Yen(12_345),
         }),
+        EventType::BudgetThresholdReached => {
+            EventData::BudgetThresholdReached(BudgetThresholdReachedData {
+                period: warikan_types::BillingMonth::of(now),
+                threshold_percent: 80,
+                budget: Yen(100_000),
+                spent: Yen(80_005),
+            })
+        }
         EventType::EndpointDisabled => EventData::EndpointDisabled(EndpointDisabledData {
             endpoint_id: endpoint,
             cause: "failing".to_owned(),

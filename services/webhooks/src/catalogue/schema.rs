@@ -13,9 +13,9 @@ use utoipa::{
 use warikan_types::Timestamp;
 
 use super::{
-    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EndpointTestedData,
-    EventType, InvoiceFinalizedData, SourceRecoveredData, SourceStaleData, SubjectChangedData,
-    VerificationCompletedData, samples,
+    BudgetThresholdReachedData, CertificateExpiringData, CertificateRevokedData,
+    EndpointDisabledData, EndpointTestedData, EventType, InvoiceFinalizedData, SourceRecoveredData,
+    SourceStaleData, SubjectChangedData, VerificationCompletedData, samples,
 };
 use crate::ids::EventId;
 
@@ -68,6 +68,7 @@ fn schema(event_type: EventType) -> Value {
         EventType::SourceStale => described::<SourceStaleData>(),
         EventType::SourceRecovered => described::<SourceRecoveredData>(),
         EventType::InvoiceFinalized => described::<InvoiceFinalizedData>(),
+        EventType::BudgetThresholdReached => described::<BudgetThresholdReachedData>(),
         EventType::EndpointDisabled => described::<EndpointDisabledData>(),
         EventType::EndpointTested => described::<EndpointTestedData>(),
     };
