@@ -1,5 +1,8 @@
 //! Taking a verified list over: judged against the one in force, written whole in one transaction, swapped in.
 
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
 use sea_orm::{DatabaseTransaction, DbErr};
 use uuid::Uuid;
 use warikan_messaging::{Hold, begin_write, hold};
@@ -8,14 +11,25 @@ use warikan_types::{Id, Request, RevocationReason, Serial, Timestamp};
 
 use crate::{
     Revocation,
-    diff::{Delta, Entries, Revocation as Entry, diff},
-    entity::{crl_partition, revoked_entry},
+    diff::{Change, Kind, diff},
+    entity::crl_partition,
+    in_force::BringError,
     problem::ListProblem,
     read_list::ReadList,
     start_watch::WATCHES_BEING_STARTED,
     status::ListStatus,
-    store::{self, entries, lists, sources, watches},
+    store::{
+        self, lists,
+        snapshots::{self, Form},
+        sources, watches,
+    },
+    table::{Damaged, Table, change_to_blob, table_to_blob},
 };
+
+/// A whole snapshot is written anew when the changes since the last one have as many steps as this part of its rows.
+const LOOSE_PART: i64 = 8;
+/// ... or as these, if that is more.
+const LOOSE_STEPS: i64 = 64;
 
 /// A list was not taken over.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +40,21 @@ pub(crate) enum AcceptError {
     Problem(#[from] ListProblem),
 }
 
+impl From<Damaged> for AcceptError {
+    fn from(why: Damaged) -> Self {
+        Self::Problem(ListProblem::Damaged(why.0))
+    }
+}
+
+impl From<BringError> for AcceptError {
+    fn from(error: BringError) -> Self {
+        match error {
+            BringError::Database(error) => Self::Database(error),
+            BringError::Damaged(why) => why.into(),
+        }
+    }
+}
+
 /// How an offered list stands to the one in force.
 #[derive(Debug, PartialEq, Eq)]
 enum Standing {
@@ -34,65 +63,189 @@ enum Standing {
     Newer,
 }
 
-/// What a take-over did.
-struct Taken {
-    version: ListStatus,
-    added: usize,
-    alarm: Option<ListProblem>,
+/// A version worked out and not yet written.
+struct Prepared {
+    table: Table,
+    /// From the version before; `None` for the first.
+    change: Option<Change>,
+    /// The same as octets.
+    delta: Option<Bytes>,
+    /// The table as octets, where it is time to write it.
+    whole: Option<Vec<u8>>,
+    /// Steps since the last whole snapshot.
+    loose: i64,
 }
 
 impl Revocation {
     /// Takes a list over that `address` brought, unless it is the one in force already. Returns the list's row.
     ///
-    /// The row, the entries and the history commit together; only then does the version in memory change. A crash before
-    /// the commit leaves the old version, one after it the new one (F046).
+    /// What the list changes is worked out before the transaction, from the version in memory. Snapshot, history and number commit
+    /// together; only then does the version in memory change. A crash before the commit leaves the old version, one after it
+    /// the new one (F046).
     pub(crate) async fn accept(
         &self,
         address: Uuid,
         url: &str,
         read: ReadList,
     ) -> Result<Uuid, AcceptError> {
-        let now = self.0.platform.clock().now();
-        let txn = begin_write(self.0.db.worker()).await?;
-        // Another process may be taking the same list over: then there is nothing left to do here.
-        hold(&txn, &format!("list/{:?}", read.key), Hold::Exclusive).await?;
-        let held = lists::find(&txn, &read.key).await?;
-        if let Some(held) = &held {
-            if sources::claimed_elsewhere(&txn, held.id, address).await? {
-                return Err(ListProblem::OtherList.into());
-            }
-            if judge(held, &read)? == Standing::Same {
-                sources::claim(&txn, address, held.id).await?;
-                txn.commit().await?;
-                if self.0.status.version(&read.key).as_ref() != Some(&held.version) {
-                    lists::load_one(self.0.db.worker(), &self.0.status, held).await?;
+        let read = Arc::new(read);
+        let db = self.0.db.worker();
+        loop {
+            let held = lists::find(db, &read.key).await?;
+            if let Some(held) = &held {
+                if sources::claimed_elsewhere(db, held.id, address).await? {
+                    return Err(ListProblem::OtherList.into());
                 }
-                return Ok(held.id);
+                if judge(held, &read)? == Standing::Same {
+                    sources::claim(db, address, held.id).await?;
+                    return self.keep_in_force(held, &read).await;
+                }
+            }
+            let prepared = self.prepare_version(held.as_ref(), &read).await?;
+            // `None`: another process took a version over meanwhile, and everything is to be judged again.
+            if let Some(list) = self.commit(address, url, held, &read, prepared).await? {
+                return Ok(list);
             }
         }
-        let first: Id<Request> = self.0.platform.entropy.id(now);
-        let id = held.as_ref().map_or(first.uuid(), |held| held.id);
-        let taken = write(&txn, id, held.as_ref(), &read, now).await?;
+    }
+
+    /// The list is the version in force. If its snapshots cannot be read, it brings them back.
+    async fn keep_in_force(
+        &self,
+        held: &crl_partition::Model,
+        read: &ReadList,
+    ) -> Result<Uuid, AcceptError> {
+        let why = match self.bring(self.0.db.worker(), held).await {
+            Ok(_) => return Ok(held.id),
+            Err(BringError::Damaged(why)) => why,
+            Err(BringError::Database(error)) => return Err(error.into()),
+        };
+        let txn = begin_write(self.0.db.worker()).await?;
+        hold(&txn, &format!("list/{:?}", read.key), Hold::Exclusive).await?;
+        let stored = snapshots::stored(&txn, &[(held.id, 0)]).await?;
+        let (changes, lost) = match stored.get(&held.id) {
+            Some(stored) => stored.readable_changes(),
+            None => (Vec::new(), 0),
+        };
+        let table = Table::rebuilt(&read.listing, &changes)?;
+        snapshots::forget_wholes(&txn, held.id, i64::MAX).await?;
+        snapshots::keep(&txn, held.id, held.seq, Form::Whole, &table_to_blob(&table)).await?;
+        let change = snapshots::next_change(&txn).await?;
+        lists::settled(&txn, held.id, held.seq, change).await?;
+        // Watches that were started while nothing could be read found nothing.
+        lists::unflag(&txn, held.id).await?;
+        txn.commit().await?;
+        tracing::error!(
+            list = %held.id,
+            detail = %why,
+            unreadable_changes = lost,
+            "a list's snapshots could not be read; it was built anew from its source and its changes"
+        );
+        let version = ListStatus::of(held, table);
+        self.0.status.swap_in(read.key, version, None);
+        Ok(held.id)
+    }
+
+    /// Works out what the list makes of the version in force: work for a thread that may block.
+    async fn prepare_version(
+        &self,
+        held: Option<&crl_partition::Model>,
+        read: &Arc<ReadList>,
+    ) -> Result<Prepared, AcceptError> {
+        let known = match held {
+            Some(held) => {
+                let known = self.bring(self.0.db.worker(), held).await?;
+                Some((known, snapshots::version(held.seq + 1)?, held.loose))
+            }
+            None => None,
+        };
+        let read = Arc::clone(read);
+        let prepared = tokio::task::spawn_blocking(move || match known {
+            None => first(&read),
+            Some((known, seq, loose)) => next(&known, &read, seq, loose),
+        });
+        Ok(prepared.await.map_err(|_| ListProblem::Panicked)??)
+    }
+
+    async fn commit(
+        &self,
+        address: Uuid,
+        url: &str,
+        held: Option<crl_partition::Model>,
+        read: &ReadList,
+        prepared: Prepared,
+    ) -> Result<Option<Uuid>, AcceptError> {
+        let now = self.0.platform.clock().now();
+        let txn = begin_write(self.0.db.worker()).await?;
+        hold(&txn, &format!("list/{:?}", read.key), Hold::Exclusive).await?;
+        let seq_of = |row: &crl_partition::Model| row.seq;
+        let before = held.as_ref().map(seq_of);
+        let held = lists::find(&txn, &read.key).await?;
+        if held.as_ref().map(seq_of) != before {
+            txn.rollback().await?;
+            return Ok(None);
+        }
+        if let Some(held) = &held
+            && sources::claimed_elsewhere(&txn, held.id, address).await?
+        {
+            return Err(ListProblem::OtherList.into());
+        }
+        let fresh: Id<Request> = self.0.platform.entropy.id(now);
+        let id = held.as_ref().map_or(fresh.uuid(), |held| held.id);
+        let alarm = match &prepared.change {
+            Some(change) => vanished_early(&txn, read, change).await?,
+            None => None,
+        };
         sources::claim(&txn, address, id).await?;
-        if let Some(alarm) = &taken.alarm {
+        if let Some(alarm) = &alarm {
             let entropy = &self.0.platform.entropy;
             sources::report(&txn, read.key.environment, url, alarm, now, entropy).await?;
             tracing::error!(%url, code = alarm.code(), detail = %alarm, "entries left a revocation list early");
         }
+        let row = write(&txn, id, held.as_ref(), read, &prepared, now).await?;
+        // Whoever starts a watch from here on sees this version, or is seen by its join.
         hold(&txn, WATCHES_BEING_STARTED, Hold::Exclusive).await?;
         txn.commit().await?;
-        self.0.status.swap_in(read.key, taken.version);
+        let added = prepared.change.as_ref();
+        let added = added.map_or(read.listing.len(), |change| change.count(Kind::Added));
+        let version = ListStatus::of(&row, prepared.table);
+        self.0.status.swap_in(read.key, version, prepared.delta);
         tracing::info!(
             environment = read.key.environment.as_str(),
             %url,
             number = %read.number,
             this_update = %read.this_update,
-            entries = read.entries.len(),
-            added = taken.added,
+            entries = read.listing.len(),
+            added,
             "revocation list taken over"
         );
-        Ok(id)
+        Ok(Some(id))
     }
+}
+
+fn first(read: &ReadList) -> Result<Prepared, Damaged> {
+    let table = Table::first(&read.listing)?;
+    Ok(Prepared {
+        whole: Some(table_to_blob(&table)),
+        table,
+        change: None,
+        delta: None,
+        loose: 0,
+    })
+}
+
+fn next(known: &ListStatus, read: &ReadList, seq: u32, loose: i64) -> Result<Prepared, Damaged> {
+    let change = diff(&known.table, &read.listing);
+    let table = known.table.apply(&[(seq, &change)])?;
+    let loose = loose + store::count(change.len());
+    let due = loose > (store::count(table.len()) / LOOSE_PART).max(LOOSE_STEPS);
+    Ok(Prepared {
+        whole: due.then(|| table_to_blob(&table)),
+        delta: Some(change_to_blob(&change).into()),
+        table,
+        change: Some(change),
+        loose: if due { 0 } else { loose },
+    })
 }
 
 /// RFC 5280 5.2.3: numbers rise. An older list that is still current must not bring revoked certificates back (F042).
@@ -117,76 +270,25 @@ fn judge(held: &crl_partition::Model, offered: &ReadList) -> Result<Standing, Li
     Ok(Standing::Newer)
 }
 
+/// Writes the version: its snapshots, its row and its line in the history.
 async fn write(
     txn: &DatabaseTransaction,
     id: Uuid,
     held: Option<&crl_partition::Model>,
     read: &ReadList,
+    prepared: &Prepared,
     now: Timestamp,
-) -> Result<Taken, DbErr> {
+) -> Result<crl_partition::Model, DbErr> {
     let seq = held.map_or(1, |held| held.seq + 1);
-    let rows = match held {
-        Some(_) => entries::all(txn, id).await?,
-        None => Vec::new(),
-    };
-    let (listed, gone) = split(&rows)?;
-    let mut delta = diff(&listed, &read.entries);
-    // Entries that return were never forgotten: they are changed, not added.
-    let (returned, added) = std::mem::take(&mut delta.added)
-        .into_iter()
-        .partition(|(serial, _)| gone.contains(serial));
-    delta.added = added;
-    entries::add(txn, id, seq, &delta.added).await?;
-    entries::change(txn, id, &delta.changed).await?;
-    entries::change(txn, id, &returned).await?;
-    entries::leave(txn, id, seq, &delta.vanished).await?;
-    let before = |of: &[(Serial, Entry)], table: &Entries| -> Vec<(Serial, Entry)> {
-        let changed = Entries::new(of.to_vec());
-        let rows = table.iter().filter(|row| changed.contains(&row.0));
-        rows.cloned().collect()
-    };
-    let changed = before(&delta.changed, &listed);
-    entries::remember(txn, id, seq, "changed", &changed).await?;
-    entries::remember(txn, id, seq, "returned", &before(&returned, &gone)).await?;
-    entries::remember(txn, id, seq, "vanished", &delta.vanished).await?;
-    let list = row(id, seq, held, read);
-    let history = lists::history(&list, read.entries.len(), &delta, now);
-    let alarm = vanished_early(txn, read, &delta).await?;
-    lists::keep(txn, held.is_none(), list, history).await?;
-    let kept = listed.iter().chain(gone.iter());
-    let left = kept.filter(|row| !read.entries.contains(&row.0));
-    Ok(Taken {
-        version: ListStatus::new(
-            read.this_update,
-            read.next_update,
-            read.version.clone(),
-            read.entries.iter().chain(left).cloned(),
-        ),
-        added: delta.added.len(),
-        alarm,
-    })
-}
-
-/// What the list in force names, and what left it or one before.
-fn split(rows: &[revoked_entry::Model]) -> Result<(Entries, Entries), DbErr> {
-    let (mut listed, mut gone) = (Vec::new(), Vec::new());
-    for row in rows {
-        let side = match row.gone_seq {
-            None => &mut listed,
-            Some(_) => &mut gone,
-        };
-        side.push(entries::read(row)?);
+    if let Some(delta) = &prepared.delta {
+        snapshots::keep(txn, id, seq, Form::Delta, delta).await?;
     }
-    Ok((Entries::new(listed), Entries::new(gone)))
-}
-
-fn row(
-    id: Uuid,
-    seq: i64,
-    held: Option<&crl_partition::Model>,
-    read: &ReadList,
-) -> crl_partition::Model {
-    crl_partition::Model {
+    let whole_before = held.map_or(0, |held| held.whole_seq);
+    if let Some(whole) = &prepared.whole {
+        snapshots::keep(txn, id, seq, Form::Whole, whole).await?;
+        snapshots::forget_wholes(txn, id, whole_before).await?;
+    }
+    let list = crl_partition::Model {
         id,
         environment: read.key.environment.as_str().to_owned(),
         issuer: read.key.issuer.to_string(),
@@ -198,7 +300,18 @@ fn row(
         version: read.version.clone(),
         flagged_through: held.map_or(0, |held| held.flagged_through),
         confirmed_month: held.map_or_else(String::new, |held| held.confirmed_month.clone()),
-    }
+        change: snapshots::next_change(txn).await?,
+        whole_seq: if prepared.whole.is_some() {
+            seq
+        } else {
+            whole_before
+        },
+        loose: prepared.loose,
+        form: Form::Whole.as_str().to_owned(),
+    };
+    let history = lists::history(&list, read.listing.len(), prepared.change.as_ref(), now);
+    lists::keep(txn, held.is_none(), list.clone(), history).await?;
+    Ok(list)
 }
 
 /// RFC 5280 3.3: an entry stays until its certificate's end. When a certificate ends we know of the watched ones; a hold that
@@ -206,25 +319,23 @@ fn row(
 async fn vanished_early(
     txn: &DatabaseTransaction,
     read: &ReadList,
-    delta: &Delta,
+    change: &Change,
 ) -> Result<Option<ListProblem>, DbErr> {
-    if delta.vanished.is_empty() {
+    let vanished: Vec<_> = change.left().collect();
+    if vanished.is_empty() {
         return Ok(None);
     }
-    let serials: Vec<Vec<u8>> = delta
-        .vanished
-        .iter()
-        .map(|(serial, _)| serial.octets().to_vec())
-        .collect();
+    let octets = vanished.iter().map(|(serial, _)| serial.octets().to_vec());
+    let serials: Vec<Vec<u8>> = octets.collect();
     let issuer = read.key.issuer.to_string();
     let ends = watches::ends_of(txn, read.key.environment, &issuer, &serials).await?;
-    let ends: std::collections::HashMap<Vec<u8>, Timestamp> = ends.into_iter().collect();
+    let ends: HashMap<Vec<u8>, Timestamp> = ends.into_iter().collect();
     let lives_on = |serial: &Serial| {
         ends.get(serial.octets())
             .map(|not_after| *not_after > read.this_update)
     };
     let (mut early, mut holds) = (0, 0);
-    for (serial, entry) in &delta.vanished {
+    for (serial, entry) in &vanished {
         let known = lives_on(serial);
         early += usize::from(known == Some(true));
         let hold = entry.reason == RevocationReason::CertificateHold;

@@ -26,6 +26,14 @@ pub(crate) mod crl_partition {
         pub flagged_through: i64,
         /// The last billing month in which a sync found the list in force.
         pub confirmed_month: String,
+        /// The change of the platform's knowledge that brought this version: see `crl_change`.
+        pub change: i64,
+        /// The version of the newest whole snapshot.
+        pub whole_seq: i64,
+        /// Steps in the changes since then.
+        pub loose: i64,
+        /// `whole` or `delta`: the list in which this version came.
+        pub form: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -60,23 +68,24 @@ pub(crate) mod crl_version {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// Every serial that was ever on a list. Never deleted: once revoked stays revoked.
-pub(crate) mod revoked_entry {
+/// A stored table, or the change from the version before: what `crl_snapshot_part` holds, with its checksum.
+pub(crate) mod crl_snapshot {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "revoked_entry")]
+    #[sea_orm(table_name = "crl_snapshot")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub partition_id: Uuid,
+        /// `whole` or `delta`.
         #[sea_orm(primary_key, auto_increment = false)]
-        pub serial: Vec<u8>,
-        pub reason: i16,
-        pub revoked_at: DateTimeUtc,
-        /// The version that named it first.
-        pub since_seq: i64,
-        /// The first version that no longer named it.
-        pub gone_seq: Option<i64>,
+        pub form: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub seq: i64,
+        /// How many octets its parts have together.
+        pub octets: i64,
+        /// SHA-256 over them, hexadecimal.
+        pub sha256: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -84,23 +93,39 @@ pub(crate) mod revoked_entry {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What an entry said before a version changed it, or made it vanish or return.
-pub(crate) mod entry_change {
+/// A piece of a snapshot's octets.
+pub(crate) mod crl_snapshot_part {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "entry_change")]
+    #[sea_orm(table_name = "crl_snapshot_part")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub partition_id: Uuid,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub serial: Vec<u8>,
+        pub form: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub seq: i64,
-        /// `changed`, `vanished`, `returned`.
-        pub change: String,
-        pub reason: i16,
-        pub revoked_at: DateTimeUtc,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub part: i32,
+        pub octets: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// One row: counts the versions that were taken over, so that a process sees at once whether it knows all of them.
+pub(crate) mod crl_change {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "crl_change")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub change: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -122,6 +147,13 @@ pub(crate) mod source_list {
         /// Whether the last index named it.
         pub listed: bool,
         pub partition_id: Option<Uuid>,
+        /// `whole` or `delta`: what it brought last; a list may come in both forms, from two addresses.
+        pub form: String,
+        /// SHA-256 of the octets that it brought last and that were believed, hexadecimal.
+        pub brought: Option<String>,
+        /// What the source called them (RFC 9110 8.8), to ask for nothing but news.
+        pub etag: Option<String>,
+        pub last_modified: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

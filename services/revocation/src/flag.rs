@@ -16,9 +16,11 @@ use warikan_types::{CertificateHandle, Id, RevocationReason, Timestamp};
 
 use crate::{
     Revocation,
-    entity::{crl_partition, crl_version, revoked_entry, watch},
+    entity::{crl_partition, crl_version, watch},
     error::Error,
-    store::{CHUNK, entries, kind_of, lists, reason_of, scope_of, watches},
+    in_force::BringError,
+    named::Named,
+    store::{CHUNK, kind_of, lists, reason_of, scope_of, watches},
 };
 
 /// What a flag says.
@@ -37,7 +39,7 @@ pub(crate) struct Flag {
 impl Flag {
     /// From an entry and the version that named it first.
     pub(crate) fn of(
-        entry: &revoked_entry::Model,
+        entry: &Named,
         version: &crl_version::Model,
         at: Timestamp,
     ) -> Result<Self, Error> {
@@ -57,28 +59,35 @@ impl Revocation {
         let _one_at_a_time = self.0.flagging.lock().await;
         let mut flagged = 0;
         for list in lists::unflagged(self.0.db.worker()).await? {
-            flagged += self
+            let joined = self
                 .flag_list(&list, (list.flagged_through, list.seq))
                 .await?;
+            let Some(written) = joined else { continue };
+            flagged += written;
             lists::flagged(self.0.db.worker(), list.id, list.seq).await?;
         }
         Ok(flagged)
     }
 
-    /// Joins what a list newly named after one version up to another with the watches.
+    /// Joins what a list newly named after one version up to another with the watches. `None`: its snapshots cannot be read; it is
+    /// joined when its source has brought it back.
     pub(crate) async fn flag_list(
         &self,
         list: &crl_partition::Model,
         versions: (i64, i64),
-    ) -> Result<u64, Error> {
+    ) -> Result<Option<u64>, Error> {
+        let in_force = match self.bring(self.0.db.worker(), list).await {
+            Ok(in_force) => in_force,
+            Err(BringError::Damaged(_)) => return Ok(None),
+            Err(BringError::Database(error)) => return Err(error.into()),
+        };
         let mut flagged = 0;
-        let mut last = None;
+        let mut named = in_force.named(versions);
         loop {
-            let newly = entries::since(self.0.db.worker(), list.id, versions, last.take()).await?;
-            let Some(end) = newly.last() else {
-                return Ok(flagged);
-            };
-            last = Some(end.serial.clone());
+            let newly: Vec<Named> = named.by_ref().take(CHUNK).collect();
+            if newly.is_empty() {
+                return Ok(Some(flagged));
+            }
             loop {
                 let (seen, written) = self.flag_batch(list, &newly).await?;
                 flagged += written;
@@ -93,7 +102,7 @@ impl Revocation {
     async fn flag_batch(
         &self,
         list: &crl_partition::Model,
-        newly: &[revoked_entry::Model],
+        newly: &[Named],
     ) -> Result<(usize, u64), Error> {
         let serials = || newly.iter().map(|entry| entry.serial.clone());
         let (environment, issuer) = (&list.environment, &list.issuer);
@@ -105,7 +114,7 @@ impl Revocation {
         let now = self.0.platform.clock().now();
         let txn = begin_write(self.0.db.worker()).await?;
         let found = watches::unflagged(&txn, environment, issuer, serials()).await?;
-        let by_serial: HashMap<&[u8], &revoked_entry::Model> = newly
+        let by_serial: HashMap<&[u8], &Named> = newly
             .iter()
             .map(|entry| (entry.serial.as_slice(), entry))
             .collect();

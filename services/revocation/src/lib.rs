@@ -21,6 +21,7 @@
 mod accept_list;
 mod announce;
 mod api;
+mod as_of;
 mod check_certificate;
 mod config;
 mod consumers;
@@ -30,8 +31,10 @@ mod entity;
 mod error;
 mod flag;
 mod freshness;
+mod in_force;
 mod meter;
 mod migrations;
+mod named;
 mod problem;
 mod read_list;
 mod recheck;
@@ -41,10 +44,14 @@ mod start_watch;
 mod status;
 mod store;
 mod sync_crls;
+mod table;
 mod watch;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -82,6 +89,8 @@ struct Inner {
     client: source::SourceClient,
     sources: Vec<sync_crls::SourceState>,
     status: Arc<status::StatusStore>,
+    /// Up to which of the versions that any process took over this one has looked.
+    caught_up: AtomicI64,
     /// Names this process to those who follow its status versions.
     epoch: String,
     /// One join of watches at a time: a second one would find the same watches and wait for the same rows.
@@ -114,7 +123,7 @@ impl Revocation {
         let client = source::SourceClient::new(&config).map_err(refused)?;
         let db = on.databases.open(NAME, Migrator).await?;
         let status = status::StatusStore::default();
-        store::lists::load(db.worker(), &status)
+        let caught_up = in_force::load(db.worker(), &status)
             .await
             .map_err(OpenError::database(NAME))?;
         for source in &sources {
@@ -130,6 +139,7 @@ impl Revocation {
             client,
             sources,
             status: Arc::new(status),
+            caught_up: AtomicI64::new(caught_up),
             epoch: on
                 .entropy
                 .id::<warikan_types::Request>(on.clock().now())

@@ -1,5 +1,7 @@
 //! The schema, one step per struct.
 
+mod snapshots;
+
 use sea_orm_migration::prelude::*;
 
 pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
@@ -9,6 +11,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Watches),
         Box::new(Checks),
         Box::new(Notices),
+        Box::new(snapshots::Snapshots),
     ]
 }
 

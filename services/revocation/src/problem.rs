@@ -37,6 +37,8 @@ pub(crate) enum ListProblem {
         "{early} entries left the list before their certificates ended, {holds} of all that left were holds; all of them stay revoked here"
     )]
     EntriesVanished { early: usize, holds: usize },
+    #[error("its stored version cannot be read ({0}); it is built anew from the source")]
+    Damaged(&'static str),
     #[error("reading it ended by panic")]
     Panicked,
 }
@@ -62,6 +64,7 @@ impl ListProblem {
             Self::OtherList => "other_list",
             Self::NotListed => "not_listed",
             Self::EntriesVanished { .. } => ENTRIES_VANISHED,
+            Self::Damaged(_) => "snapshot_damaged",
             Self::Panicked => "panicked",
         }
     }

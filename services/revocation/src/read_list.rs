@@ -4,7 +4,7 @@ use warikan_pki::{AnchorSet, CrlError, CrlNumber, VerifiedCrl, sha256};
 use warikan_types::{Environment, Timestamp};
 
 use crate::{
-    diff::{Entries, Revocation},
+    diff::{Listing, Revocation, narrow},
     problem::ListProblem,
     status::ListKey,
 };
@@ -18,7 +18,7 @@ pub(crate) struct ReadList {
     pub(crate) next_update: Timestamp,
     /// SHA-256 of the octets, hexadecimal: names the exact version.
     pub(crate) version: String,
-    pub(crate) entries: Entries,
+    pub(crate) listing: Listing,
 }
 
 /// Verifies a list as of `at`. Which issuer made it, only a signature tells: generations share their name, and the index
@@ -50,14 +50,18 @@ fn take(
     if list.only_some_reasons().is_some() {
         return Err(ListProblem::SomeReasons);
     }
-    let mut rows = Vec::with_capacity(list.len());
-    rows.extend(list.entries().map(|entry| {
-        let revocation = Revocation {
+    let mut common = Vec::with_capacity(list.len());
+    let mut wide = Vec::new();
+    for entry in list.entries() {
+        let said = Revocation {
             reason: entry.reason,
             revoked_at: entry.revoked_at,
         };
-        (entry.serial, revocation)
-    }));
+        match narrow(&entry.serial, said) {
+            Some(row) => common.push(row),
+            None => wide.push((entry.serial, said)),
+        }
+    }
     Ok(ReadList {
         key: ListKey {
             environment,
@@ -68,6 +72,6 @@ fn take(
         this_update: list.this_update(),
         next_update: list.next_update(),
         version: hex::encode(sha256(octets)),
-        entries: Entries::new(rows),
+        listing: Listing::new(common, wide),
     })
 }

@@ -28,7 +28,8 @@ impl Revocation {
         let mut missed = 0;
         for list in &all {
             // Only what the event path has been through: a version of this moment is not missed, it is next.
-            missed += self.flag_list(list, (0, list.flagged_through)).await?;
+            let found = self.flag_list(list, (0, list.flagged_through)).await?;
+            missed += found.unwrap_or(0);
         }
         let now = self.0.platform.clock().now();
         let id: Id<Request> = self.0.platform.entropy.id(now);

@@ -1,7 +1,8 @@
 //! Starting a watch: by a tenant who hands in a certificate, or by a verification that was asked for one.
 //!
-//! Whether the certificate is revoked already is asked of the stored entries inside the transaction that writes the watch. So a
-//! list taken over before that transaction flags the watch at once, and one taken over after it finds the watch.
+//! Whether the certificate is revoked already is asked inside the transaction that writes the watch, of everything that was
+//! committed before it. So a list taken over before that transaction flags the watch at once, and one taken over after it finds
+//! the watch.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use warikan_contracts::{Envelope, facts::WatchOrder};
@@ -12,10 +13,11 @@ use warikan_types::{Sealer, TenantScope, Timestamp};
 
 use crate::{
     Revocation,
-    entity::{crl_version, revoked_entry, watch},
+    entity::{crl_version, watch},
     error::Error,
     flag::Flag,
-    store::{entries, erasure, lists, partition_text, watches},
+    named::Named,
+    store::{erasure, lists, partition_text, watches},
     watch::{WATCHES_PER_CERTIFICATE, WatchView, open_reference, reference_place},
 };
 
@@ -184,7 +186,9 @@ impl Revocation {
         // A list that is being taken over waits for this transaction before it commits, and its join then finds the watch. One
         // that has committed is seen by the question below.
         hold(db, WATCHES_BEING_STARTED, Hold::Shared).await?;
-        let entry = entries::naming(db, scope.environment(), &order.certificate).await?;
+        let entry = self
+            .naming(db, scope.environment(), &order.certificate)
+            .await?;
         let Some(entry) = entry else {
             return Ok((row, None));
         };
@@ -202,7 +206,7 @@ impl Revocation {
 
 async fn version_of<C: ConnectionTrait>(
     db: &C,
-    entry: &revoked_entry::Model,
+    entry: &Named,
 ) -> Result<crl_version::Model, Error> {
     lists::versions(db, entry.partition_id, [entry.since_seq])
         .await?

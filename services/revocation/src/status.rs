@@ -1,24 +1,28 @@
 //! The status versions in memory: what a look-up reads.
 //!
-//! J-LIS serials are dense integers, so the revoked ones of a list are a compressed bitmap (roaring), and reason and date stand
-//! in a table beside it at the serial's rank. A version is built once and never changed; taking over a list swaps one
-//! pointer, so a look-up sees the list before or the list after and nothing between.
+//! A version is built once and never changed; taking over a list swaps one pointer, so a look-up sees the list before or the
+//! list after and nothing between. The ways from version to version are kept for a while, for processes that follow
+//! ([`crate::replicate`]) and hold the version before.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, VecDeque},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use async_trait::async_trait;
-use roaring::RoaringTreemap;
+use bytes::Bytes;
 use tokio::sync::Notify;
+use uuid::Uuid;
 use warikan_contracts::{
     api::{CertificateStatus, KnownState, StatusAnswer, StatusUnavailable},
     facts::Channel,
 };
 use warikan_types::{CertificateId, CrlPartition, Environment, IssuerKey, Serial, Timestamp};
 
-use crate::diff::Revocation;
+use crate::{diff::Revocation, table::Table};
+
+/// Changes of one list that are kept for those who follow: who has missed more gets the list whole.
+const KEPT_CHANGES: usize = 8;
 
 /// Which list: of whom, and about which part of the certificates (`None`: all of them). The same serial under two keys, or
 /// in the two environments, is two certificates.
@@ -32,78 +36,30 @@ pub(crate) struct ListKey {
 /// One version of one list, with everything that ever left it.
 #[derive(Debug)]
 pub(crate) struct ListStatus {
+    /// The list's row.
+    pub(crate) id: Uuid,
+    /// Counts the list's versions from 1.
+    pub(crate) seq: i64,
     pub(crate) this_update: Timestamp,
     pub(crate) next_update: Timestamp,
     /// SHA-256 of the list's octets, hexadecimal.
     pub(crate) version: String,
-    revoked: RoaringTreemap,
-    /// In the order of `revoked`.
-    details: Vec<Revocation>,
-    /// Serials beyond 64 bits.
-    large: BTreeMap<Serial, Revocation>,
+    pub(crate) table: Table,
 }
 
 impl ListStatus {
-    pub(crate) fn new(
-        this_update: Timestamp,
-        next_update: Timestamp,
-        version: String,
-        entries: impl IntoIterator<Item = (Serial, Revocation)>,
-    ) -> Self {
-        let mut large = BTreeMap::new();
-        let mut small = Vec::new();
-        for (serial, revocation) in entries {
-            match serial.as_u64() {
-                Some(number) => small.push((number, revocation)),
-                None => {
-                    large.insert(serial, revocation);
-                }
-            }
+    /// Versions of one list are counted; of two lists under one key (the database was made anew) the younger speaks.
+    fn is_later_than(&self, other: &Self) -> bool {
+        if self.id == other.id {
+            self.seq > other.seq
+        } else {
+            self.this_update > other.this_update
         }
-        small.sort_unstable_by_key(|(number, _)| *number);
-        small.dedup_by_key(|(number, _)| *number);
-        Self {
-            this_update,
-            next_update,
-            version,
-            revoked: small.iter().map(|(number, _)| *number).collect(),
-            details: small
-                .into_iter()
-                .map(|(_, revocation)| revocation)
-                .collect(),
-            large,
-        }
-    }
-
-    /// What it consists of, for another process: revoked serials, their details in that order, serials beyond 64 bits.
-    pub(crate) const fn parts(
-        &self,
-    ) -> (
-        &RoaringTreemap,
-        &[Revocation],
-        &BTreeMap<Serial, Revocation>,
-    ) {
-        (&self.revoked, self.details.as_slice(), &self.large)
-    }
-
-    /// What the list (or one before it) says about a serial; `None`: nothing, so it is good.
-    pub(crate) fn find(&self, serial: &Serial) -> Option<Revocation> {
-        let Some(number) = serial.as_u64() else {
-            return self.large.get(serial).copied();
-        };
-        if !self.revoked.contains(number) {
-            return None;
-        }
-        // `rank` counts the revoked serials up to and including this one.
-        let place = usize::try_from(self.revoked.rank(number))
-            .ok()?
-            .checked_sub(1)?;
-        self.details.get(place).copied()
     }
 
     fn answer(&self, serial: &Serial) -> StatusAnswer {
         StatusAnswer {
-            state: match self.find(serial) {
+            state: match self.table.said(serial) {
                 None => KnownState::Good,
                 Some(Revocation { reason, revoked_at }) => {
                     KnownState::Revoked { reason, revoked_at }
@@ -117,6 +73,25 @@ impl ListStatus {
     }
 }
 
+/// How a version came out of the one before it.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// The version before.
+    pub(crate) from: i64,
+    pub(crate) version: Arc<ListStatus>,
+    /// The change, as `table::change_to_blob` writes it.
+    pub(crate) change: Bytes,
+}
+
+/// What a follower has to be told of one list.
+#[derive(Debug, Clone)]
+pub(crate) enum News {
+    /// Everything.
+    Whole(Arc<ListStatus>),
+    /// What happened since the version it holds.
+    Steps(Vec<Step>),
+}
+
 /// All versions in force, and the order in which they came.
 #[derive(Default)]
 pub(crate) struct StatusStore {
@@ -128,20 +103,60 @@ pub(crate) struct StatusStore {
 struct Versions {
     /// Counts the changes.
     changes: u64,
-    /// Each with the number of the change that brought it.
-    in_force: HashMap<ListKey, (u64, Arc<ListStatus>)>,
+    in_force: HashMap<ListKey, InForce>,
+}
+
+struct InForce {
+    version: Arc<ListStatus>,
+    /// The number of the change that brought it.
+    change: u64,
+    /// The last changes, each with its number and that of the one before it.
+    lately: VecDeque<(u64, u64, Step)>,
 }
 
 impl StatusStore {
-    /// Puts a version in force.
-    pub(crate) fn swap_in(&self, key: ListKey, version: ListStatus) {
+    /// Puts a version in force unless a later one is: what several processes tell may come in any order. `change` leads there from
+    /// the version before. Returns what is in force then.
+    pub(crate) fn swap_in(
+        &self,
+        key: ListKey,
+        version: ListStatus,
+        change: Option<Bytes>,
+    ) -> Arc<ListStatus> {
+        let version = Arc::new(version);
         {
             let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+            let known = lists.in_force.get(&key);
+            if let Some(known) = known
+                && known.version.is_later_than(&version)
+            {
+                return Arc::clone(&known.version);
+            }
             lists.changes += 1;
-            let change = lists.changes;
-            lists.in_force.insert(key, (change, Arc::new(version)));
+            let number = lists.changes;
+            let mut lately = VecDeque::new();
+            if let Some(change) = change
+                && let Some(known) = lists.in_force.remove(&key)
+                && known.version.seq + 1 == version.seq
+            {
+                lately = known.lately;
+                lately.truncate(KEPT_CHANGES - 1);
+                let step = Step {
+                    from: known.version.seq,
+                    version: Arc::clone(&version),
+                    change,
+                };
+                lately.push_front((number, known.change, step));
+            }
+            let in_force = InForce {
+                version: Arc::clone(&version),
+                change: number,
+                lately,
+            };
+            lists.in_force.insert(key, in_force);
         }
         self.changed.notify_waiters();
+        version
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Versions> {
@@ -162,38 +177,20 @@ impl StatusStore {
         }
     }
 
-    /// The number of the last change, and the lists that changed after this one.
-    pub(crate) fn since(&self, change: u64) -> (u64, Vec<(ListKey, Arc<ListStatus>)>) {
+    /// The number of the last change, and what happened after this one, list by list.
+    pub(crate) fn since(&self, change: u64) -> (u64, Vec<(ListKey, News)>) {
         let lists = self.read();
-        let newer = lists
-            .in_force
-            .iter()
-            .filter(|(_, (number, _))| *number > change)
-            .map(|(key, (_, version))| (*key, Arc::clone(version)))
-            .collect();
-        (lists.changes, newer)
+        let newer = lists.in_force.iter().filter(|(_, one)| one.change > change);
+        let news = newer.map(|(key, one)| (*key, one.news(change))).collect();
+        (lists.changes, news)
     }
 
-    /// Puts a version in force unless a later one is: what several processes tell may come in any order.
-    pub(crate) fn swap_in_later(&self, key: ListKey, version: ListStatus) {
-        let later = self
-            .get(&key)
-            .is_none_or(|known| known.this_update <= version.this_update);
-        if later {
-            self.swap_in(key, version);
-        }
-    }
-
-    fn get(&self, key: &ListKey) -> Option<Arc<ListStatus>> {
+    /// The version of a list that is in force.
+    pub(crate) fn get(&self, key: &ListKey) -> Option<Arc<ListStatus>> {
         self.read()
             .in_force
             .get(key)
-            .map(|(_, version)| Arc::clone(version))
-    }
-
-    /// Which version of a list is in force.
-    pub(crate) fn version(&self, key: &ListKey) -> Option<String> {
-        self.get(key).map(|list| list.version.clone())
+            .map(|one| Arc::clone(&one.version))
     }
 
     /// The versions of one environment.
@@ -202,7 +199,7 @@ impl StatusStore {
             .in_force
             .iter()
             .filter(|(key, _)| key.environment == environment)
-            .map(|(key, (_, version))| (*key, Arc::clone(version)))
+            .map(|(key, one)| (*key, Arc::clone(&one.version)))
             .collect()
     }
 
@@ -219,15 +216,36 @@ impl StatusStore {
             issuer: certificate.issuer,
             partition,
         };
-        let own = partition.and_then(|one| self.get(&key(Some(one))));
-        let undivided = self.get(&key(None));
+        let lists = self.read();
+        let get = |key| lists.in_force.get(&key);
+        let own = partition.and_then(|one| get(key(Some(one))));
         own.into_iter()
-            .chain(undivided)
-            .map(|version| version.answer(&certificate.serial))
+            .chain(get(key(None)))
+            .map(|one| one.version.answer(&certificate.serial))
             .max_by_key(|answer| {
                 let revoked = matches!(answer.state, KnownState::Revoked { .. });
                 (revoked, answer.this_update)
             })
+    }
+}
+
+impl InForce {
+    /// What somebody has to be told who knows everything up to this change.
+    fn news(&self, change: u64) -> News {
+        // The newest first. A follower holds the version that the oldest step it lacks begins at only if it has seen the
+        // change that brought that version.
+        let lacking: Vec<_> = self
+            .lately
+            .iter()
+            .take_while(|(number, ..)| *number > change)
+            .collect();
+        match lacking.last() {
+            Some((_, before, _)) if *before <= change => {
+                let steps = lacking.into_iter().rev();
+                News::Steps(steps.map(|(.., step)| step.clone()).collect())
+            }
+            _ => News::Whole(Arc::clone(&self.version)),
+        }
     }
 }
 
@@ -257,20 +275,32 @@ mod tests {
     use warikan_types::RevocationReason;
 
     use super::*;
+    use crate::diff::{Listing, narrow};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds).unwrap()
     }
 
     fn list(this_update: i64, serials: &[Serial]) -> ListStatus {
-        let rows = serials.iter().enumerate().map(|(index, serial)| {
+        let (mut common, mut wide) = (Vec::new(), Vec::new());
+        for (index, serial) in serials.iter().enumerate() {
             let revocation = Revocation {
                 reason: RevocationReason::KeyCompromise,
                 revoked_at: at(i64::try_from(index).unwrap()),
             };
-            (serial.clone(), revocation)
-        });
-        ListStatus::new(at(this_update), at(this_update + 10), "v".to_owned(), rows)
+            match narrow(serial, revocation) {
+                Some(row) => common.push(row),
+                None => wide.push((serial.clone(), revocation)),
+            }
+        }
+        ListStatus {
+            id: Uuid::nil(),
+            seq: 1,
+            this_update: at(this_update),
+            next_update: at(this_update + 10),
+            version: "v".to_owned(),
+            table: Table::first(&Listing::new(common, wide)).unwrap(),
+        }
     }
 
     fn key(environment: Environment, issuer: u8, partition: Option<u8>) -> ListKey {
@@ -294,9 +324,9 @@ mod tests {
             Serial::from_u64(u64::MAX).unwrap(),
             five.clone(),
         ];
-        store.swap_in(key(Environment::Sandbox, 1, None), list(0, &all));
-        store.swap_in(key(Environment::Sandbox, 2, None), list(0, &[]));
-        store.swap_in(key(Environment::Production, 1, None), list(0, &[]));
+        store.swap_in(key(Environment::Sandbox, 1, None), list(0, &all), None);
+        store.swap_in(key(Environment::Sandbox, 2, None), list(0, &[]), None);
+        store.swap_in(key(Environment::Production, 1, None), list(0, &[]), None);
         let state = |environment, issuer: u8, serial: &Serial| {
             let id = CertificateId {
                 issuer: IssuerKey([issuer; 32]),
@@ -337,15 +367,17 @@ mod tests {
         store.swap_in(
             key(here, 1, Some(8)),
             list(50, std::slice::from_ref(&five.serial)),
+            None,
         );
         assert_eq!(ask(), None, "another partition covers it not");
-        store.swap_in(key(here, 1, None), list(10, &[]));
+        store.swap_in(key(here, 1, None), list(10, &[]), None);
         assert_eq!(ask().unwrap().this_update, at(10), "the undivided list");
-        store.swap_in(key(here, 1, Some(9)), list(20, &[]));
+        store.swap_in(key(here, 1, Some(9)), list(20, &[]), None);
         assert_eq!(ask().unwrap().this_update, at(20));
         store.swap_in(
             key(here, 1, None),
             list(15, std::slice::from_ref(&five.serial)),
+            None,
         );
         assert!(matches!(ask().unwrap().state, KnownState::Revoked { .. }));
     }

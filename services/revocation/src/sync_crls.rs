@@ -24,7 +24,7 @@ use crate::{
     problem::ListProblem,
     read_list::{ReadList, read_list},
     source::Listed,
-    store::{lists, sources},
+    store::{lists, snapshots::Form, sources},
 };
 
 /// Lists fetched at a time: enough to hide the network's latency, few enough to bound memory.
@@ -197,8 +197,8 @@ impl Revocation {
         listed: Vec<Listed>,
         troubled: &HashSet<String>,
     ) -> Result<(Vec<Target>, Vec<Uuid>), SyncError> {
+        self.catch_up(self.0.db.worker()).await?;
         let known = sources::known(self.0.db.worker(), environment).await?;
-        self.catch_up(&known).await?;
         let (mut targets, mut in_force, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         let mut named = HashSet::new();
         for list in listed {
@@ -211,7 +211,14 @@ impl Revocation {
             let row = known.get(url.as_str());
             let held = row.and_then(|(_, held)| held.as_ref());
             // A list in trouble is looked at again whatever the index says of it.
-            let same = held.filter(|held| list.sha256.as_ref() == Some(&held.version));
+            let mut same = held.filter(|held| list.sha256.as_ref() == Some(&held.version));
+            if let Some(held) = held
+                && self.0.status.get(&lists::key_of(held)?).is_none()
+            {
+                let lost = ListProblem::Damaged("see the log");
+                self.note(environment, url.as_str(), &lost).await?;
+                same = None;
+            }
             if let Some(held) = same.filter(|_| !troubled.contains(url.as_str())) {
                 in_force.push(held.id);
                 continue;
@@ -239,17 +246,6 @@ impl Revocation {
         }
         self.compare_listing(environment, &known, &named).await?;
         Ok((targets, in_force))
-    }
-
-    /// Puts stored versions in force that are newer than the ones in memory: another process has taken them over.
-    async fn catch_up(&self, known: &HashMap<String, sources::Known>) -> Result<(), SyncError> {
-        for held in known.values().filter_map(|(_, held)| held.as_ref()) {
-            let in_memory = self.0.status.version(&lists::key_of(held)?);
-            if in_memory.as_ref() != Some(&held.version) {
-                lists::load_one(self.0.db.worker(), &self.0.status, held).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Notes addresses that the index no longer names, and those that it names again.
@@ -284,6 +280,10 @@ impl Revocation {
             url: url.to_string(),
             listed: true,
             partition_id: None,
+            form: Form::Whole.as_str().to_owned(),
+            brought: None,
+            etag: None,
+            last_modified: None,
         }
     }
 

@@ -20,9 +20,9 @@ use warikan_types::{CertificateId, CrlPartition, Environment};
 
 use super::{
     CHANGE, EPOCH,
-    wire::{self, Damaged, Next},
+    wire::{self, Next},
 };
-use crate::status::StatusStore;
+use crate::{status::StatusStore, table::Damaged};
 
 /// Seconds a question waits for a change; a cut connection is noticed soon after.
 const WAIT: u64 = 10;
@@ -61,6 +61,9 @@ pub enum FollowError {
     /// The answer broke off.
     #[error("the answer broke off")]
     Short,
+    /// A change came whose version before is not known here; the next question asks for everything.
+    #[error("a change of a version that is not held")]
+    Gap,
     /// The request could not be signed.
     #[error("the request cannot be signed: {0}")]
     Sign(#[from] warikan_runtime::SignError),
@@ -110,7 +113,15 @@ impl StatusReplica {
         let mut arrived = BytesMut::new();
         loop {
             match wire::decode(&mut arrived)? {
-                Next::List(key, list) => self.0.store.swap_in_later(key, list),
+                Next::Version(key, version) => {
+                    let known = self.0.store.get(&key);
+                    let Some((list, change)) = version.onto(known.as_deref())? else {
+                        // It was told of a change of a version that it does not hold: next time it asks for everything.
+                        *seen = None;
+                        return Err(FollowError::Gap);
+                    };
+                    self.0.store.swap_in(key, list, change);
+                }
                 Next::End => break,
                 Next::More => match response.chunk().await? {
                     Some(chunk) => arrived.extend_from_slice(&chunk),

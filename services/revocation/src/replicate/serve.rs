@@ -1,6 +1,6 @@
 //! The side that knows: what changed since, or a wait for the next change.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpResponse, get,
@@ -10,7 +10,10 @@ use futures_util::stream;
 use serde::Deserialize;
 
 use super::{CHANGE, EPOCH, wire};
-use crate::Revocation;
+use crate::{
+    Revocation,
+    status::{ListKey, ListStatus, News, Step},
+};
 
 /// The longest wait that a question can ask for, in seconds.
 const WAIT_LIMIT: u64 = 20;
@@ -54,12 +57,33 @@ async fn status(question: Query<Question>, revocation: Data<Revocation>) -> Http
     // One list in memory at a time, however many there are.
     let frames = lists
         .into_iter()
-        .map(|(key, list)| move || wire::encode(&key, &list))
-        .map(|frame| Ok::<_, actix_web::Error>(Bytes::from(frame())))
+        .flat_map(|(key, news)| match news {
+            News::Whole(list) => vec![Frame::Whole(key, list)],
+            News::Steps(steps) => steps
+                .into_iter()
+                .map(|step| Frame::Step(key, step))
+                .collect(),
+        })
+        .map(|frame| Ok::<_, actix_web::Error>(frame.octets()))
         .chain([Ok(Bytes::from_static(&wire::END))]);
     HttpResponse::Ok()
         .insert_header((EPOCH, epoch.as_str()))
         .insert_header((CHANGE, change))
         .content_type("application/octet-stream")
         .streaming(stream::iter(frames))
+}
+
+/// A piece of the answer, not yet in octets.
+enum Frame {
+    Whole(ListKey, Arc<ListStatus>),
+    Step(ListKey, Step),
+}
+
+impl Frame {
+    fn octets(self) -> Bytes {
+        Bytes::from(match self {
+            Self::Whole(key, list) => wire::encode(&key, &list),
+            Self::Step(key, step) => wire::encode_step(&key, &step),
+        })
+    }
 }

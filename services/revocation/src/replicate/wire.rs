@@ -1,23 +1,22 @@
-//! One list on the wire: the head's length (4 octets, big-endian), the head as JSON, the bitmap of revoked serials in
-//! roaring's portable form, then nine octets for each of them in the same order: reason (RFC 5280 5.3.1) and date (microseconds
-//! since 1970, big-endian). A head of length 0 says that the answer is whole.
+//! One list on the wire: the head's length (4 octets, big-endian), the head as JSON, and what it announces: the table of a version, or
+//! the change that leads to it from the version before (`table::table_to_blob`, `table::change_to_blob`). A head of length 0 says
+//! that the answer is whole.
 
-use bytes::{Buf, BytesMut};
-use roaring::RoaringTreemap;
+use bytes::{Buf, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use warikan_types::{CrlPartition, Environment, IssuerKey, RevocationReason, Serial, Timestamp};
+use uuid::Uuid;
+use warikan_types::{CrlPartition, Environment, IssuerKey, Timestamp};
 
 use crate::{
-    diff::Revocation,
-    status::{ListKey, ListStatus},
+    diff::Change,
+    status::{ListKey, ListStatus, Step},
+    table::{Damaged, Table, change_from_blob, table_from_blob, table_to_blob},
 };
 
-/// Octets of reason and date.
-const DETAIL: usize = 9;
-/// No head of ours is nearly as long: it grows only with serials beyond 64 bits.
-const HEAD_LIMIT: usize = 16 << 20;
-/// A bitmap of more octets is none of ours: 5 million dense serials take less than one.
-const BITMAP_LIMIT: usize = 512 << 20;
+/// No head of ours is nearly as long.
+const HEAD_LIMIT: usize = 64 << 10;
+/// No list of ours is as long: 30 million entries take 330 MB.
+const BODY_LIMIT: usize = 4 << 30;
 
 /// Ends an answer.
 pub(super) const END: [u8; 4] = [0; 4];
@@ -28,45 +27,46 @@ struct Head {
     environment: Environment,
     issuer: IssuerKey,
     partition: Option<CrlPartition>,
+    id: Uuid,
+    seq: i64,
     this_update: Timestamp,
     next_update: Timestamp,
     version: String,
-    bitmap_octets: usize,
-    entries: usize,
-    large: Vec<(Serial, u8, Timestamp)>,
+    /// The version that the change begins at; without it a table follows.
+    from: Option<i64>,
+    octets: usize,
 }
 
-/// What came is not what [`encode`] writes.
-#[derive(Debug, thiserror::Error)]
-#[error("a list on the wire is damaged: {0}")]
-pub struct Damaged(&'static str);
-
+/// A whole version.
 pub(super) fn encode(key: &ListKey, list: &ListStatus) -> Vec<u8> {
-    let (bitmap, details, large) = list.parts();
+    frame(key, list, None, &table_to_blob(&list.table))
+}
+
+/// The way to a version from the one before it.
+pub(super) fn encode_step(key: &ListKey, step: &Step) -> Vec<u8> {
+    frame(key, &step.version, Some(step.from), &step.change)
+}
+
+fn frame(key: &ListKey, list: &ListStatus, from: Option<i64>, body: &[u8]) -> Vec<u8> {
     let head = Head {
         environment: key.environment,
         issuer: key.issuer,
         partition: key.partition,
+        id: list.id,
+        seq: list.seq,
         this_update: list.this_update,
         next_update: list.next_update,
         version: list.version.clone(),
-        bitmap_octets: bitmap.serialized_size(),
-        entries: details.len(),
-        large: large
-            .iter()
-            .map(|(serial, one)| (serial.clone(), one.reason.code(), one.revoked_at))
-            .collect(),
+        from,
+        octets: body.len(),
     };
-    // Plain data into memory: neither can fail.
+    // Plain data into memory: it cannot fail.
     let head = serde_json::to_vec(&head).unwrap_or_default();
     let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
-    let mut out = length.to_be_bytes().to_vec();
+    let mut out = Vec::with_capacity(4 + head.len() + body.len());
+    out.extend(length.to_be_bytes());
     out.extend(head);
-    let _ = bitmap.serialize_into(&mut out);
-    for one in details {
-        out.push(one.reason.code());
-        out.extend(one.revoked_at.utc().timestamp_micros().to_be_bytes());
-    }
+    out.extend_from_slice(body);
     out
 }
 
@@ -76,11 +76,53 @@ pub(super) enum Next {
     More,
     /// The answer ends here.
     End,
-    /// A list; its octets are taken away.
-    List(ListKey, ListStatus),
+    /// A version; its octets are taken away.
+    Version(ListKey, Arrived),
 }
 
-/// Takes the next list out of `arrived`.
+/// A version as it came.
+pub(super) struct Arrived {
+    head: Head,
+    body: Body,
+    octets: Bytes,
+}
+
+enum Body {
+    Whole(Table),
+    Step(i64, Change),
+}
+
+impl Arrived {
+    /// The version, and the change that led to it from `known`. `None`: it is a change of another version than `known`.
+    pub(super) fn onto(
+        self,
+        known: Option<&ListStatus>,
+    ) -> Result<Option<(ListStatus, Option<Bytes>)>, Damaged> {
+        let (table, change) = match self.body {
+            Body::Whole(table) => (table, None),
+            Body::Step(from, change) => {
+                let fits = |known: &&ListStatus| known.id == self.head.id && known.seq == from;
+                let Some(known) = known.filter(fits) else {
+                    return Ok(None);
+                };
+                let seq = u32::try_from(self.head.seq)
+                    .map_err(|_| Damaged("a version's number is out of range"))?;
+                (known.table.apply(&[(seq, &change)])?, Some(self.octets))
+            }
+        };
+        let list = ListStatus {
+            id: self.head.id,
+            seq: self.head.seq,
+            this_update: self.head.this_update,
+            next_update: self.head.next_update,
+            version: self.head.version,
+            table,
+        };
+        Ok(Some((list, change)))
+    }
+}
+
+/// Takes the next version out of `arrived`.
 pub(super) fn decode(arrived: &mut BytesMut) -> Result<Next, Damaged> {
     let Some(length) = arrived.first_chunk::<4>() else {
         return Ok(Next::More);
@@ -96,10 +138,10 @@ pub(super) fn decode(arrived: &mut BytesMut) -> Result<Next, Damaged> {
         return Ok(Next::More);
     };
     let head: Head = serde_json::from_slice(head).map_err(|_| Damaged("a head is not readable"))?;
-    if head.bitmap_octets > BITMAP_LIMIT || head.entries > BITMAP_LIMIT {
+    if head.octets > BODY_LIMIT {
         return Err(Damaged("a list is too long"));
     }
-    let whole = 4 + length + head.bitmap_octets + head.entries * DETAIL;
+    let whole = 4 + length + head.octets;
     if arrived.len() < whole {
         // Asked for at once: chunk by chunk, a list of millions would be moved over and over.
         arrived.reserve(whole - arrived.len());
@@ -107,123 +149,148 @@ pub(super) fn decode(arrived: &mut BytesMut) -> Result<Next, Damaged> {
     }
     let mut frame = arrived.split_to(whole);
     frame.advance(4 + length);
-    let bitmap = frame.split_to(head.bitmap_octets);
-    let bitmap = RoaringTreemap::deserialize_from(&bitmap[..])
-        .map_err(|_| Damaged("a bitmap is not readable"))?;
-    if bitmap.len() != head.entries as u64 {
-        return Err(Damaged("a bitmap does not fit its entries"));
-    }
-    let rows = bitmap
-        .iter()
-        .zip(frame.chunks_exact(DETAIL))
-        .map(|(serial, detail)| {
-            Ok((
-                Serial::from_u64(serial).map_err(|_| BAD)?,
-                detail_of(detail)?,
-            ))
-        })
-        .collect::<Result<Vec<_>, Damaged>>()?;
-    let large = head
-        .large
-        .into_iter()
-        .map(|(serial, code, at)| Ok((serial, revocation(code, at)?)))
-        .collect::<Result<Vec<_>, Damaged>>()?;
+    let octets = frame.freeze();
+    let body = match head.from {
+        None => Body::Whole(table_from_blob(&octets)?),
+        Some(from) => Body::Step(from, change_from_blob(&octets)?),
+    };
     let key = ListKey {
         environment: head.environment,
         issuer: head.issuer,
         partition: head.partition,
     };
-    let rows = rows.into_iter().chain(large);
-    let list = ListStatus::new(head.this_update, head.next_update, head.version, rows);
-    Ok(Next::List(key, list))
-}
-
-const BAD: Damaged = Damaged("an entry is not readable");
-
-fn detail_of(octets: &[u8]) -> Result<Revocation, Damaged> {
-    let (code, at) = octets.split_first().ok_or(BAD)?;
-    let micros = i64::from_be_bytes(at.try_into().map_err(|_| BAD)?);
-    let at = chrono::DateTime::from_timestamp_micros(micros).ok_or(BAD)?;
-    revocation(*code, Timestamp::new(at))
-}
-
-fn revocation(code: u8, revoked_at: Timestamp) -> Result<Revocation, Damaged> {
-    let reason = RevocationReason::from_code(code).ok_or(BAD)?;
-    Ok(Revocation { reason, revoked_at })
+    Ok(Next::Version(key, Arrived { head, body, octets }))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use warikan_types::{RevocationReason, Serial};
 
     use super::*;
+    use crate::{
+        diff::{Listing, Revocation, diff, narrow},
+        table::change_to_blob,
+    };
 
-    fn sample(serials: &[u64]) -> (ListKey, ListStatus) {
-        let key = ListKey {
+    fn key() -> ListKey {
+        ListKey {
             environment: Environment::Sandbox,
             issuer: IssuerKey([7; 32]),
             partition: Some(CrlPartition([9; 32])),
-        };
-        let at = |seconds| Timestamp::from_unix(seconds).unwrap();
-        let long = Serial::from_octets(&[0x7f; 20]).unwrap();
-        let revocation = |seconds| Revocation {
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds).unwrap()
+    }
+
+    fn long() -> Serial {
+        Serial::from_octets(&[0x7f; 20]).unwrap()
+    }
+
+    fn listing(serials: &[u64]) -> Listing {
+        let said = |seconds| Revocation {
             reason: RevocationReason::KeyCompromise,
             revoked_at: at(seconds),
         };
-        let rows = serials
-            .iter()
-            .enumerate()
-            .map(|(index, serial)| {
-                let seconds = i64::try_from(index).unwrap();
-                (Serial::from_u64(*serial).unwrap(), revocation(seconds))
-            })
-            .chain([(long, revocation(-5))]);
-        (
-            key,
-            ListStatus::new(at(100), at(200), "v1".to_owned(), rows),
-        )
+        let rows = serials.iter().map(|serial| {
+            let serial = Serial::from_u64(*serial).unwrap();
+            narrow(&serial, said(5)).unwrap()
+        });
+        Listing::new(rows.collect(), vec![(long(), said(-5))])
+    }
+
+    fn version(seq: i64, table: Table) -> ListStatus {
+        ListStatus {
+            id: Uuid::from_u128(4),
+            seq,
+            this_update: at(100 + seq),
+            next_update: at(200),
+            version: format!("v{seq}"),
+            table,
+        }
+    }
+
+    fn arrive(sent: &[u8], cut: usize) -> Vec<Arrived> {
+        let mut arrived = BytesMut::new();
+        let mut got = Vec::new();
+        let mut ended = false;
+        for piece in sent.chunks(cut) {
+            arrived.extend_from_slice(piece);
+            loop {
+                match decode(&mut arrived).unwrap() {
+                    Next::More => break,
+                    Next::End => {
+                        ended = true;
+                        break;
+                    }
+                    Next::Version(to, one) => {
+                        assert_eq!(to, key());
+                        got.push(one);
+                    }
+                }
+            }
+        }
+        assert!(ended);
+        got
     }
 
     proptest! {
         #[test]
         fn a_list_arrives_as_it_was_sent_however_it_was_cut(
             serials in prop::collection::btree_set(1_u64.., 0..200),
+            later in prop::collection::btree_set(1_u64.., 0..200),
             cut in 1_usize..700,
         ) {
             let serials: Vec<u64> = serials.into_iter().collect();
-            let (key, list) = sample(&serials);
-            let mut sent = encode(&key, &list);
+            let later: Vec<u64> = later.into_iter().chain(serials.iter().copied().skip(3)).collect();
+            let one = version(1, Table::first(&listing(&serials)).unwrap());
+            let change = diff(&one.table, &listing(&later));
+            let two = version(2, one.table.apply(&[(2, &change)]).unwrap());
+            let step = Step { from: 1, version: std::sync::Arc::new(two), change: change_to_blob(&change).into() };
+            let mut sent = encode(&key(), &one);
+            sent.extend(encode_step(&key(), &step));
             sent.extend(END);
-            let mut arrived = BytesMut::new();
-            let mut got = None;
-            let mut ended = false;
-            for piece in sent.chunks(cut) {
-                arrived.extend_from_slice(piece);
-                loop {
-                    match decode(&mut arrived).unwrap() {
-                        Next::More => break,
-                        Next::End => { ended = true; break }
-                        Next::List(key, list) => got = Some((key, list)),
-                    }
-                }
-            }
-            let (got_key, got) = got.unwrap();
-            prop_assert!(ended);
-            prop_assert_eq!(got_key, key);
-            prop_assert_eq!((got.this_update, got.next_update, &got.version), (list.this_update, list.next_update, &list.version));
-            for serial in serials.iter().map(|one| Serial::from_u64(*one).unwrap()).chain([Serial::from_octets(&[0x7f; 20]).unwrap()]) {
-                prop_assert_eq!(got.find(&serial), list.find(&serial));
-                prop_assert!(got.find(&serial).is_some());
+            let mut arrived = arrive(&sent, cut).into_iter();
+            let (got, _) = arrived.next().unwrap().onto(None).unwrap().unwrap();
+            prop_assert_eq!((got.this_update, got.next_update, &got.version), (one.this_update, one.next_update, &one.version));
+            prop_assert_eq!(&got.table, &one.table);
+            let (then, kept) = arrived.next().unwrap().onto(Some(&got)).unwrap().unwrap();
+            prop_assert_eq!(&then.table, &step.version.table);
+            prop_assert_eq!(kept, Some(step.change));
+            for serial in serials.iter().chain(&later).map(|one| Serial::from_u64(*one).unwrap()).chain([long()]) {
+                prop_assert!(then.table.said(&serial).is_some());
             }
         }
 
         #[test]
-        fn damaged_octets_never_panic(at in 0_usize..300, value in any::<u8>()) {
-            let (key, list) = sample(&[1, 2, 3, 70_000]);
-            let mut octets = encode(&key, &list);
+        fn damaged_octets_never_panic(at in 0_usize..400, value in any::<u8>()) {
+            let mut octets = encode(&key(), &version(1, Table::first(&listing(&[1, 2, 3, 70_000])).unwrap()));
             let place = at % octets.len();
             octets[place] = value;
-            let _ = decode(&mut BytesMut::from(&octets[..]));
+            if let Ok(Next::Version(_, one)) = decode(&mut BytesMut::from(&octets[..])) {
+                let _ = one.onto(None);
+            }
         }
+    }
+
+    #[test]
+    fn a_change_of_another_version_is_not_taken() {
+        let one = version(1, Table::first(&listing(&[1])).unwrap());
+        let change = diff(&one.table, &listing(&[1, 2]));
+        let two = version(2, one.table.apply(&[(2, &change)]).unwrap());
+        let step = Step {
+            from: 1,
+            version: std::sync::Arc::new(two),
+            change: change_to_blob(&change).into(),
+        };
+        let mut sent = encode_step(&key(), &step);
+        sent.extend(END);
+        let arrived = || arrive(&sent, 7).pop().unwrap();
+        assert!(arrived().onto(None).unwrap().is_none());
+        let other = version(3, Table::first(&listing(&[1])).unwrap());
+        assert!(arrived().onto(Some(&other)).unwrap().is_none());
+        assert!(arrived().onto(Some(&one)).unwrap().is_some());
     }
 }

@@ -1,16 +1,17 @@
 //! Lists and their versions.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr,
-    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, sea_query::Expr,
 };
 use uuid::Uuid;
 use warikan_types::{BillingMonth, Timestamp};
 
-use super::{CHUNK, entries, environment_of, issuer_of, partition_of, partition_text};
+use super::{CHUNK, environment_of, issuer_of, partition_of, partition_text};
 use crate::{
+    diff::{Change, Kind},
     entity::{crl_partition, crl_version},
-    status::{ListKey, ListStatus, StatusStore},
+    status::ListKey,
 };
 
 /// The list with this key, if one was ever accepted.
@@ -84,6 +85,20 @@ pub(crate) async fn keep<C: ConnectionTrait>(
     Ok(())
 }
 
+/// The version of a list that was the newest at `at` by its thisUpdate.
+pub(crate) async fn version_at<C: ConnectionTrait>(
+    db: &C,
+    list: Uuid,
+    at: Timestamp,
+) -> Result<Option<crl_version::Model>, DbErr> {
+    crl_version::Entity::find()
+        .filter(crl_version::Column::PartitionId.eq(list))
+        .filter(crl_version::Column::ThisUpdate.lte(at.utc()))
+        .order_by_desc(crl_version::Column::Seq)
+        .one(db)
+        .await
+}
+
 /// The versions of a list that these numbers name.
 pub(crate) async fn versions<C: ConnectionTrait>(
     db: &C,
@@ -120,32 +135,42 @@ pub(crate) async fn confirm<C: ConnectionTrait>(
     Ok(())
 }
 
-/// Puts the stored versions in force: what a restart knows without the network.
-pub(crate) async fn load(db: &DatabaseConnection, status: &StatusStore) -> Result<(), DbErr> {
-    for list in all(db).await? {
-        load_one(db, status, &list).await?;
-    }
+/// Lists that changed after this change of the platform's knowledge, in the order of their changes.
+pub(crate) async fn changed_after<C: ConnectionTrait>(
+    db: &C,
+    change: i64,
+) -> Result<Vec<crl_partition::Model>, DbErr> {
+    crl_partition::Entity::find()
+        .filter(crl_partition::Column::Change.gt(change))
+        .order_by_asc(crl_partition::Column::Change)
+        .all(db)
+        .await
+}
+
+/// Has the watches joined with everything a list names, from its first version on.
+pub(crate) async fn unflag<C: ConnectionTrait>(db: &C, list: Uuid) -> Result<(), DbErr> {
+    crl_partition::Entity::update_many()
+        .col_expr(crl_partition::Column::FlaggedThrough, Expr::value(0))
+        .filter(crl_partition::Column::Id.eq(list))
+        .exec(db)
+        .await?;
     Ok(())
 }
 
-/// Puts a stored version in force.
-pub(crate) async fn load_one(
-    db: &DatabaseConnection,
-    status: &StatusStore,
-    list: &crl_partition::Model,
+/// Notes where a list's newest whole snapshot is now.
+pub(crate) async fn settled<C: ConnectionTrait>(
+    db: &C,
+    list: Uuid,
+    whole: i64,
+    change: i64,
 ) -> Result<(), DbErr> {
-    let rows = entries::all(db, list.id).await?;
-    let rows = rows
-        .iter()
-        .map(entries::read)
-        .collect::<Result<Vec<_>, _>>()?;
-    let version = ListStatus::new(
-        Timestamp::new(list.this_update),
-        Timestamp::new(list.next_update),
-        list.version.clone(),
-        rows,
-    );
-    status.swap_in(key_of(list)?, version);
+    crl_partition::Entity::update_many()
+        .col_expr(crl_partition::Column::WholeSeq, Expr::value(whole))
+        .col_expr(crl_partition::Column::Loose, Expr::value(0))
+        .col_expr(crl_partition::Column::Change, Expr::value(change))
+        .filter(crl_partition::Column::Id.eq(list))
+        .exec(db)
+        .await?;
     Ok(())
 }
 
@@ -158,13 +183,15 @@ pub(crate) fn key_of(row: &crl_partition::Model) -> Result<ListKey, DbErr> {
     })
 }
 
-/// A version's line in the history.
+/// A version's line in the history. `change`: from the version before; without one everything is new.
 pub(crate) fn history(
     list: &crl_partition::Model,
     entries: usize,
-    delta: &crate::diff::Delta,
+    change: Option<&Change>,
     accepted_at: Timestamp,
 ) -> crl_version::Model {
+    let count = |kind| super::count(change.map_or(0, |change| change.count(kind)));
+    let first = if change.is_none() { entries } else { 0 };
     crl_version::Model {
         partition_id: list.id,
         seq: list.seq,
@@ -173,9 +200,9 @@ pub(crate) fn history(
         this_update: list.this_update,
         next_update: list.next_update,
         entries: super::count(entries),
-        added: super::count(delta.added.len()),
-        changed: super::count(delta.changed.len()),
-        vanished: super::count(delta.vanished.len()),
+        added: count(Kind::Added) + super::count(first),
+        changed: count(Kind::Changed) + count(Kind::Returned),
+        vanished: count(Kind::Left),
         accepted_at: accepted_at.utc(),
     }
 }

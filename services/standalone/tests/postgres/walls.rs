@@ -27,7 +27,7 @@ const NOBODYS: [(&str, &str); 5] = [
     ),
     (
         "revocation",
-        "crl_partition crl_version revoked_entry entry_change source_list source_problem recheck_run erased_subject",
+        "crl_partition crl_version revoked_entry entry_change crl_snapshot crl_snapshot_part crl_change source_list source_problem recheck_run erased_subject",
     ),
     ("sandbox", "simulator_record person published_list setting"),
     ("billing", "ledger closed_month shared_cost"),
