@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p warikan-webhooks` prints the whole table. An event is committed when the producing service's outbox holds it; a
 //! relay carries it into the feed (as in the one binary, in batches); a delivery counts when its attempt is durably recorded.
-//! SQLite with `synchronous = FULL`. Deliveries go over HTTP to a receiver that answers 204: nginx where it is installed, else a
+//! SQLite with `synchronous = FULL`, or, with `WARIKAN_TEST_DATABASE=postgres`, PostgreSQL with `synchronous_commit = on`. Deliveries go over HTTP to a receiver that answers 204: nginx where it is installed, else a
 //! small one of this bench's own. Beside the figures stands what `wrk`, where it is installed, gets out of the same receiver with
 //! requests of the same size, and how much processor time this process used per delivery (producer, relay, feed and sender
 //! together, without the receiver).
@@ -129,13 +129,16 @@ async fn lag(rate: u32, seconds: u32, together: u32, url: &str) {
         commits.spawn(async move {
             let facts: Vec<_> = (0..together).map(|_| house.fact(tenant)).collect();
             let events: Vec<_> = facts.iter().map(|fact| fact.id.uuid()).collect();
+            let begun = Instant::now();
             house.commit(facts).await;
-            (events, house.platform.clock().now().unix_millis())
+            let took = begun.elapsed().as_millis() as i64;
+            (events, house.platform.clock().now().unix_millis(), took)
         });
     }
-    let mut committed = HashMap::new();
+    let (mut committed, mut waits) = (HashMap::new(), Vec::new());
     while let Some(done) = commits.join_next().await {
-        let (events, at) = done.unwrap();
+        let (events, at, took) = done.unwrap();
+        waits.push(took);
         committed.extend(events.into_iter().map(|event| (event, at)));
     }
     house.arrived(committed.len()).await;
@@ -145,8 +148,9 @@ async fn lag(rate: u32, seconds: u32, together: u32, url: &str) {
         .map(|(event, at)| acknowledged[event] - at)
         .collect();
     println!(
-        "| lag at {rate} events/s over {seconds} s, committed {together} at a time | {} | | |",
-        quantiles(lags)
+        "| lag at {rate} events/s over {seconds} s, committed {together} at a time | {} | | |\n| its producer's own commits, waiting for the connection included | {} | | |",
+        quantiles(lags),
+        quantiles(waits)
     );
     let house = std::sync::Arc::into_inner(house).unwrap();
     house.stop(tasks).await;

@@ -10,7 +10,7 @@ use warikan_messaging::{Bus, Outbox, Relay, ServiceDatabase, begin_write};
 use warikan_runtime::{
     AccessToken, Clocks, Databases, Keys, Module, Platform, RunningTasks, relay_task,
 };
-use warikan_testkit::App;
+use warikan_testkit::{App, TestDatabase, on_postgres};
 use warikan_types::{
     CertificateKind, ClientScope, Clock, Entropy, Environment, Principal, TenantScope, Verdict,
 };
@@ -29,6 +29,7 @@ pub struct House {
     /// The service's own rows, for looking.
     db: DatabaseConnection,
     _directory: tempfile::TempDir,
+    _postgres: Option<TestDatabase>,
 }
 
 struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
 impl House {
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let postgres = on_postgres().then(TestDatabase::create);
         let (clock, entropy) = (Clock::system(), Entropy::system());
         let platform = Platform {
             clocks: Clocks {
@@ -51,7 +53,10 @@ impl House {
             keys: Keys::ephemeral(&entropy),
             entropy,
             bus: Bus::in_process(),
-            databases: Databases::SqliteDirectory(directory.path().to_owned()),
+            databases: match &postgres {
+                Some(database) => database.databases(),
+                None => Databases::SqliteDirectory(directory.path().to_owned()),
+            },
         };
         let config = Config {
             allow_loopback_http: true,
@@ -61,10 +66,14 @@ impl House {
         let module = service.module();
         let app = App::serve(&platform, vec![module.clone()]).await;
         let producer = platform.databases.open("producer", Migrator).await.unwrap();
-        let file = directory.path().join("webhooks.sqlite");
-        let db = Database::connect(format!("sqlite://{}", file.display()))
-            .await
-            .unwrap();
+        let db = match &postgres {
+            Some(database) => database.connect("webhooks").await,
+            None => {
+                let file = directory.path().join("webhooks.sqlite");
+                let url = format!("sqlite://{}", file.display());
+                Database::connect(url).await.unwrap()
+            }
+        };
         Self {
             relay: platform.relay(&producer),
             platform,
@@ -73,6 +82,7 @@ impl House {
             producer,
             db,
             _directory: directory,
+            _postgres: postgres,
         }
     }
 
@@ -142,7 +152,7 @@ impl House {
 
     /// Waits until so many events stand in feeds.
     pub async fn taken(&self, events: usize) {
-        let sql = "SELECT COALESCE(SUM(last_sequence), 0) AS n FROM feed_head";
+        let sql = "SELECT CAST(COALESCE(SUM(last_sequence), 0) AS BIGINT) AS n FROM feed_head";
         while self.count(sql).await < events as u64 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
