@@ -10,6 +10,10 @@ pub struct Config {
     pub challenge_seconds: u64,
     /// How far issuers' clocks may be ahead of ours, in seconds.
     pub clock_skew_seconds: u64,
+    /// Requests that may wait for their commit at once; more are answered 503 with `Retry-After`. Their bodies are in memory.
+    pub unanswered_writes: usize,
+    /// Transactions that write at once, on PostgreSQL; below `database.pool_size`, so that reads find a connection. SQLite has one writer.
+    pub concurrent_commits: usize,
 }
 
 impl Default for Config {
@@ -17,6 +21,8 @@ impl Default for Config {
         Self {
             challenge_seconds: 600,
             clock_skew_seconds: 60,
+            unanswered_writes: 2_048,
+            concurrent_commits: 4,
         }
     }
 }

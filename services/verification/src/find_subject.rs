@@ -1,121 +1,182 @@
-//! Whose certificate it is: the subject behind it, found or made.
+//! Whose certificates they are: the subjects behind a batch of verifications, found or made.
+
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{
     Envelope,
     facts::{SubjectChange, SubjectChanged},
 };
-use warikan_messaging::{Hold, hold};
-use warikan_types::{SubjectId, Verdict};
+use warikan_messaging::{Hold, hold_all};
+use warikan_runtime::Platform;
+use warikan_types::{CertificateHandle, SubjectId, TenantScope, Verdict};
 
 use crate::{
-    Verification,
     error::Error,
-    store::{self, KnownCertificate},
+    store::{self, KnownCertificate, NewCertificate, NewSubject, SubjectRow},
     verify::Case,
     view::SubjectOfVerification,
 };
 
-impl Verification {
-    /// The person behind the certificate. A new one is only believed in where nothing speaks against the signature:
+/// A customer number of a tenant, as it is looked up.
+pub(crate) type Fingerprint = (TenantScope, Vec<u8>);
+
+/// What is known of the persons behind a batch, growing as the batch's verifications are gone through in order.
+pub(crate) struct Subjects {
+    by_certificate: HashMap<CertificateHandle, (SubjectId, Option<String>)>,
+    by_reference: HashMap<Fingerprint, SubjectId>,
+    new_subjects: Vec<NewSubject>,
+    new_certificates: Vec<NewCertificate>,
+}
+
+impl Subjects {
+    /// Looks up the persons behind these certificates. Of several processes at once one makes a subject, and the others find it:
+    /// names are held for those that are new, certificates before references, always; in one order nobody waits in a circle.
+    pub(crate) async fn find(
+        on: &DatabaseTransaction,
+        platform: &Platform,
+        cases: &[(&Case, Verdict)],
+    ) -> Result<Self, Error> {
+        let handles: HashSet<(TenantScope, CertificateHandle)> = cases
+            .iter()
+            .filter_map(|(case, _)| Some((case.scope, case.known.as_ref()?.handle)))
+            .collect();
+        let mut found = store::subjects_of_certificates(on, &handles).await?;
+        let missing = |found: &HashMap<CertificateHandle, (TenantScope, SubjectRow)>| {
+            cases
+                .iter()
+                .filter(|(case, verdict)| {
+                    let known = case.known.as_ref();
+                    *verdict != Verdict::Invalid
+                        && known.is_some_and(|known| !found.contains_key(&known.handle))
+                })
+                .map(|(case, _)| *case)
+                .collect::<Vec<_>>()
+        };
+        let mut new = missing(&found);
+        let names = new.iter().filter_map(|case| case.known.as_ref());
+        let names: Vec<String> = names
+            .map(|known| format!("certificate/{}", known.handle))
+            .collect();
+        if hold_all(on, &names, Hold::Exclusive).await? {
+            let again = new
+                .iter()
+                .filter_map(|case| Some((case.scope, case.known.as_ref()?.handle)))
+                .collect();
+            found.extend(store::subjects_of_certificates(on, &again).await?);
+            new = missing(&found);
+        }
+        let references: HashSet<Fingerprint> = new
+            .iter()
+            .filter_map(|case| fingerprint(platform, case))
+            .collect();
+        let names = references.iter();
+        let names: Vec<String> = names
+            .map(|(_, digest)| format!("reference/{}", hex::encode(digest)))
+            .collect();
+        hold_all(on, &names, Hold::Exclusive).await?;
+        let by_reference = store::subjects_by_reference(on, &references).await?;
+        let sealer = platform.keys.sealer();
+        let mut by_certificate = HashMap::with_capacity(found.len());
+        for (handle, (scope, row)) in found {
+            let reference = store::reference(sealer, scope, &row)?;
+            by_certificate.insert(handle, (SubjectId::from_uuid(row.id), reference));
+        }
+        Ok(Self {
+            by_certificate,
+            by_reference,
+            new_subjects: Vec::new(),
+            new_certificates: Vec::new(),
+        })
+    }
+
+    /// The person behind a case's certificate. A new one is only believed in where nothing speaks against the signature:
     /// a certificate is public, and presenting it proves nothing. With the fact that a known person has a certificate more, where
     /// that is news.
-    pub(crate) async fn subject(
-        &self,
-        on: &DatabaseTransaction,
+    pub(crate) fn of(
+        &mut self,
         case: &Case,
-        known: &KnownCertificate,
+        verdict: Verdict,
+        platform: &Platform,
     ) -> Result<(Option<SubjectOfVerification>, Option<Envelope>), Error> {
-        if let Some(found) = self.subject_of_certificate(on, case, known).await? {
+        let Some(known) = &case.known else {
+            return Ok((None, None));
+        };
+        if let Some((id, reference)) = self.by_certificate.get(&known.handle) {
+            let found = SubjectOfVerification {
+                id: *id,
+                is_new: false,
+                reference: reference.clone(),
+            };
             return Ok((Some(found), None));
         }
-        if case.report.verdict == Verdict::Invalid {
+        if verdict == Verdict::Invalid {
             return Ok((None, None));
         }
-        // Of several verifications at once one makes the subject, and the others find it. Certificate before reference, always:
-        // in one order nobody waits in a circle.
-        hold(
-            on,
-            &format!("certificate/{}", known.handle),
-            Hold::Exclusive,
-        )
-        .await?;
-        if let Some(found) = self.subject_of_certificate(on, case, known).await? {
-            return Ok((Some(found), None));
-        }
-        let keys = &self.0.platform.keys;
+        let sealer = platform.keys.sealer();
         let reference = case.submission.reference.as_deref();
-        let fingerprint = reference.map(|text| keys.pseudonym().fingerprint(case.scope, text));
-        let same_customer = match &fingerprint {
-            Some(fingerprint) => {
-                let name = format!("reference/{}", hex::encode(fingerprint));
-                hold(on, &name, Hold::Exclusive).await?;
-                store::subject_by_reference(on, case.scope, fingerprint).await?
-            }
-            None => None,
-        };
+        let fingerprint = fingerprint(platform, case);
+        let same_customer = fingerprint
+            .as_ref()
+            .and_then(|fingerprint| self.by_reference.get(fingerprint));
         let (id, is_new) = match same_customer {
-            Some(row) => (SubjectId::from_uuid(row.id), false),
+            Some(id) => (*id, false),
             None => {
-                let id = self.0.platform.entropy.id(case.accepted_at);
-                store::insert_subject(
-                    on,
-                    keys.sealer(),
+                let id = platform.entropy.id(case.accepted_at);
+                let digest = fingerprint.as_ref().map(|(_, digest)| digest.clone());
+                self.new_subjects.push(NewSubject::of(
+                    sealer,
                     case.scope,
                     id,
-                    reference.zip(fingerprint),
+                    reference.zip(digest),
                     case.accepted_at,
-                )
-                .await?;
+                ));
+                self.by_reference
+                    .extend(fingerprint.map(|fingerprint| (fingerprint, id)));
                 (id, true)
             }
         };
-        store::insert_certificate(on, keys.sealer(), case.scope, id, known).await?;
-        let changed = (!is_new).then(|| self.certificate_added(case, id, known));
+        self.new_certificates
+            .push(NewCertificate::of(sealer, case.scope, id, known)?);
+        let reference = reference.map(str::to_owned);
+        self.by_certificate
+            .insert(known.handle, (id, reference.clone()));
+        let changed = (!is_new).then(|| certificate_added(platform, case, id, known));
         let subject = SubjectOfVerification {
             id,
             is_new,
-            reference: reference.map(str::to_owned),
+            reference,
         };
         Ok((Some(subject), changed))
     }
 
-    fn certificate_added(
-        &self,
-        case: &Case,
-        subject: SubjectId,
-        known: &KnownCertificate,
-    ) -> Envelope {
-        let fact = SubjectChanged {
-            subject,
-            change: SubjectChange::CertificateAdded,
-            handle: known.handle,
-            kind: known.kind,
-            verification: Some(case.id),
-        };
-        let (id, at) = (
-            self.0.platform.entropy.id(case.accepted_at),
-            case.accepted_at,
-        );
-        Envelope::of(id, Some(case.scope), at, subject.to_string(), &fact)
+    /// Writes down who is new.
+    pub(crate) async fn insert(self, on: &DatabaseTransaction) -> Result<(), Error> {
+        store::insert_subjects(on, self.new_subjects).await?;
+        store::insert_certificates(on, self.new_certificates).await?;
+        Ok(())
     }
+}
 
-    async fn subject_of_certificate(
-        &self,
-        on: &DatabaseTransaction,
-        case: &Case,
-        known: &KnownCertificate,
-    ) -> Result<Option<SubjectOfVerification>, Error> {
-        let found = store::subject_of_certificate(on, case.scope, known.handle).await?;
-        found
-            .map(|row| {
-                let sealer = self.0.platform.keys.sealer();
-                Ok(SubjectOfVerification {
-                    id: SubjectId::from_uuid(row.id),
-                    is_new: false,
-                    reference: store::reference(sealer, case.scope, &row)?,
-                })
-            })
-            .transpose()
-    }
+fn fingerprint(platform: &Platform, case: &Case) -> Option<Fingerprint> {
+    let text = case.submission.reference.as_deref()?;
+    let digest = platform.keys.pseudonym().fingerprint(case.scope, text);
+    Some((case.scope, digest))
+}
+
+fn certificate_added(
+    platform: &Platform,
+    case: &Case,
+    subject: SubjectId,
+    known: &KnownCertificate,
+) -> Envelope {
+    let fact = SubjectChanged {
+        subject,
+        change: SubjectChange::CertificateAdded,
+        handle: known.handle,
+        kind: known.kind,
+        verification: Some(case.id),
+    };
+    let (id, at) = (platform.entropy.id(case.accepted_at), case.accepted_at);
+    Envelope::of(id, Some(case.scope), at, subject.to_string(), &fact)
 }

@@ -2,7 +2,8 @@
 //!
 //! A request is parsed once into types; facts are gathered (who issued the certificate, what is known of its status);
 //! `warikan_pki::validate` decides, purely; then verification, challenge consumption, subject, sealed evidence, idempotent
-//! answer and the `verification.completed` fact are written in **one** transaction, and only then is the answer given.
+//! answer and the `verification.completed` fact are written in **one** transaction, shared with other requests of the same moment
+//! (group commit, `commit/`), and only then is the answer given.
 //! *Revoked* and *could not find out* are answers, never errors.
 //!
 //! What is kept: the evidence (certificate, signature, digest, status, policy, report), sealed; the answer without the
@@ -12,6 +13,8 @@ mod api;
 mod attributes;
 mod challenge;
 mod check_subject;
+mod commit;
+mod conclude;
 mod config;
 mod entity;
 mod erase_subject;
@@ -51,6 +54,7 @@ struct Inner {
     config: Config,
     db: ServiceDatabase,
     relay: Relay,
+    writer: commit::Writer,
     platform: Platform,
     anchors: PinnedAnchors,
     status: Arc<dyn CertificateStatus>,
@@ -83,8 +87,10 @@ impl Verification {
         status: Arc<dyn CertificateStatus>,
     ) -> Result<Self, OpenError> {
         let db = on.databases.open(NAME, migrations::Migrator).await?;
+        let relay = on.relay(&db);
         Ok(Self(Arc::new(Inner {
-            relay: on.relay(&db),
+            writer: commit::Writer::start(&config, &db, on, &relay),
+            relay,
             config,
             db,
             platform: on.clone(),

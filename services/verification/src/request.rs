@@ -186,6 +186,15 @@ impl ChallengePurpose {
         }
     }
 
+    /// The purpose that was checked, as a word for the evidence.
+    pub(crate) const fn word(checked: Purpose) -> &'static str {
+        match checked {
+            Purpose::Signature => Self::Signature.as_str(),
+            Purpose::Authentication => Self::Authentication.as_str(),
+            Purpose::Any => "any",
+        }
+    }
+
     pub(crate) fn from_word(word: &str) -> Option<Self> {
         [Self::Signature, Self::Authentication]
             .into_iter()

@@ -1,16 +1,16 @@
-//! The only file that asks the database.
+//! The only place that asks the database.
+
+mod batch;
 
 use sea_orm::{
-    ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-    sea_query::{Expr, OnConflict},
+    QuerySelect, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use warikan_types::{
     CertificateHandle, CertificateId, CertificateKind, ChallengeId, CrlPartition, Sealer,
-    SubjectId, TenantScope, Timestamp, Verdict, VerificationId,
+    SubjectId, TenantScope, Timestamp, VerificationId,
 };
 
 use crate::{
@@ -18,6 +18,11 @@ use crate::{
     error::Error,
 };
 
+pub(crate) use self::batch::{
+    NewCertificate, NewSubject, NewVerification, challenges_to_use, insert_certificates,
+    insert_challenges, insert_subjects, insert_verifications, subjects_by_reference,
+    subjects_of_certificates, use_challenges,
+};
 pub(crate) use crate::entity::{
     challenge::Model as ChallengeRow, subject::Model as SubjectRow,
     subject_certificate::Model as CertificateRow, verification::Model as VerificationRow,
@@ -39,16 +44,6 @@ pub(crate) struct SealedIdentity {
     pub(crate) partition: Option<CrlPartition>,
 }
 
-/// A verification's row.
-pub(crate) struct NewVerification {
-    pub(crate) id: VerificationId,
-    pub(crate) verdict: Verdict,
-    pub(crate) subject: Option<SubjectId>,
-    pub(crate) accepted_at: Timestamp,
-    pub(crate) answer: Vec<u8>,
-    pub(crate) evidence: Vec<u8>,
-}
-
 fn identity_place(scope: TenantScope, handle: CertificateHandle) -> String {
     format!(
         "subject_certificate/{}/{}/{handle}",
@@ -65,16 +60,6 @@ fn reference_place(scope: TenantScope, id: Uuid) -> String {
     )
 }
 
-pub(crate) async fn insert_challenge(
-    on: &DatabaseTransaction,
-    row: ChallengeRow,
-) -> Result<(), DbErr> {
-    challenge::Entity::insert(challenge::ActiveModel::from(row))
-        .exec_without_returning(on)
-        .await?;
-    Ok(())
-}
-
 pub(crate) async fn challenge<C: ConnectionTrait>(
     on: &C,
     scope: TenantScope,
@@ -87,38 +72,6 @@ pub(crate) async fn challenge<C: ConnectionTrait>(
         .await
 }
 
-/// The same, for the answer that would use it: of several at once the next waits until this transaction ends, and then sees
-/// what it did (F020).
-pub(crate) async fn challenge_to_use(
-    on: &DatabaseTransaction,
-    scope: TenantScope,
-    id: ChallengeId,
-) -> Result<Option<ChallengeRow>, DbErr> {
-    challenge::Entity::find_by_id(id.uuid())
-        .filter(challenge::Column::Tenant.eq(scope.tenant().uuid()))
-        .filter(challenge::Column::Environment.eq(scope.environment().as_str()))
-        .lock_exclusive()
-        .one(on)
-        .await
-}
-
-/// Consumes a challenge that the same transaction has seen unused.
-pub(crate) async fn use_challenge(
-    on: &DatabaseTransaction,
-    scope: TenantScope,
-    id: ChallengeId,
-    by: Uuid,
-) -> Result<(), DbErr> {
-    challenge::Entity::update_many()
-        .filter(challenge::Column::Id.eq(id.uuid()))
-        .filter(challenge::Column::Tenant.eq(scope.tenant().uuid()))
-        .filter(challenge::Column::UsedBy.is_null())
-        .col_expr(challenge::Column::UsedBy, Expr::value(Some(by)))
-        .exec(on)
-        .await?;
-    Ok(())
-}
-
 /// Removes challenges whose time was over before `before`.
 pub(crate) async fn prune_challenges<C: ConnectionTrait>(
     on: &C,
@@ -127,27 +80,6 @@ pub(crate) async fn prune_challenges<C: ConnectionTrait>(
     challenge::Entity::delete_many()
         .filter(challenge::Column::ExpiresAt.lt(before.utc()))
         .exec(on)
-        .await?;
-    Ok(())
-}
-
-pub(crate) async fn insert_verification(
-    on: &DatabaseTransaction,
-    scope: TenantScope,
-    new: NewVerification,
-) -> Result<(), DbErr> {
-    let row = verification::ActiveModel {
-        id: Set(new.id.uuid()),
-        tenant: Set(scope.tenant().uuid()),
-        environment: Set(scope.environment().as_str().to_owned()),
-        verdict: Set(new.verdict.as_str().to_owned()),
-        subject: Set(new.subject.map(|subject| subject.uuid())),
-        accepted_at: Set(new.accepted_at.utc()),
-        answer: Set(new.answer),
-        evidence: Set(new.evidence),
-    };
-    verification::Entity::insert(row)
-        .exec_without_returning(on)
         .await?;
     Ok(())
 }
@@ -231,68 +163,6 @@ pub(crate) async fn subjects<C: ConnectionTrait>(
         .await
 }
 
-pub(crate) async fn subject_by_reference(
-    on: &DatabaseTransaction,
-    scope: TenantScope,
-    fingerprint: &[u8],
-) -> Result<Option<SubjectRow>, DbErr> {
-    subject::Entity::find()
-        .filter(subject::Column::Tenant.eq(scope.tenant().uuid()))
-        .filter(subject::Column::Environment.eq(scope.environment().as_str()))
-        .filter(subject::Column::ReferenceDigest.eq(fingerprint.to_vec()))
-        .lock_shared()
-        .one(on)
-        .await
-}
-
-/// The subject that has the certificate. Its erasure waits until the transaction ends, and so finds what that wrote about it; one
-/// that was erased a moment ago is not found.
-pub(crate) async fn subject_of_certificate(
-    on: &DatabaseTransaction,
-    scope: TenantScope,
-    handle: CertificateHandle,
-) -> Result<Option<SubjectRow>, DbErr> {
-    let row = subject_certificate::Entity::find_by_id(handle.uuid())
-        .filter(subject_certificate::Column::Tenant.eq(scope.tenant().uuid()))
-        .one(on)
-        .await?;
-    match row {
-        Some(row) => {
-            subject::Entity::find_by_id(row.subject)
-                .filter(subject::Column::ErasedAt.is_null())
-                .lock_shared()
-                .one(on)
-                .await
-        }
-        None => Ok(None),
-    }
-}
-
-pub(crate) async fn insert_subject(
-    on: &DatabaseTransaction,
-    sealer: &Sealer,
-    scope: TenantScope,
-    id: SubjectId,
-    reference: Option<(&str, Vec<u8>)>,
-    at: Timestamp,
-) -> Result<(), DbErr> {
-    let (text, digest) = reference.unzip();
-    let place = reference_place(scope, id.uuid());
-    let row = subject::ActiveModel {
-        id: Set(id.uuid()),
-        tenant: Set(scope.tenant().uuid()),
-        environment: Set(scope.environment().as_str().to_owned()),
-        reference_digest: Set(digest),
-        reference: Set(text.map(|text| sealer.seal(&place, text.as_bytes()))),
-        created_at: Set(at.utc()),
-        erased_at: Set(None),
-    };
-    subject::Entity::insert(row)
-        .exec_without_returning(on)
-        .await?;
-    Ok(())
-}
-
 /// The tenant's customer number of a subject.
 pub(crate) fn reference(
     sealer: &Sealer,
@@ -306,34 +176,6 @@ pub(crate) fn reference(
             String::from_utf8(plain).map_err(|_| Error::Damaged("subject.reference"))
         })
         .transpose()
-}
-
-pub(crate) async fn insert_certificate(
-    on: &DatabaseTransaction,
-    sealer: &Sealer,
-    scope: TenantScope,
-    subject: SubjectId,
-    known: &KnownCertificate,
-) -> Result<(), Error> {
-    let identity = SealedIdentity {
-        id: known.id.clone(),
-        partition: known.partition,
-    };
-    let plain = serde_json::to_vec(&identity).map_err(|_| Error::Damaged("identity"))?;
-    let row = subject_certificate::ActiveModel {
-        handle: Set(known.handle.uuid()),
-        tenant: Set(scope.tenant().uuid()),
-        environment: Set(scope.environment().as_str().to_owned()),
-        subject: Set(subject.uuid()),
-        kind: Set(known.kind.as_str().to_owned()),
-        not_after: Set(known.not_after.utc()),
-        identity: Set(sealer.seal(&identity_place(scope, known.handle), &plain)),
-    };
-    subject_certificate::Entity::insert(row)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(on)
-        .await?;
-    Ok(())
 }
 
 pub(crate) async fn certificates_of<C: ConnectionTrait>(

@@ -25,6 +25,8 @@ mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use sea_orm::{
     ActiveValue::Set,
@@ -180,14 +182,7 @@ impl Idempotency {
             .one(transaction)
             .await?
             .ok_or_else(|| DbErr::RecordNotFound("idempotent answer".to_owned()))?;
-        if row.body_digest != key.body_digest {
-            return Err(IdempotencyError::Reused);
-        }
-        Ok(Some(Answer {
-            status: u16::try_from(row.status).unwrap_or(200),
-            body: self.sealer.open(&key.place, &row.answer)?,
-            replayed: true,
-        }))
+        self.replay_row(key, &row).map(Some)
     }
 
     /// Keeps the answer, in the same transaction, before the commit.
@@ -215,6 +210,105 @@ impl Idempotency {
             .exec(transaction)
             .await?;
         Ok(())
+    }
+}
+
+/// Answers given before, as the table holds them: by place.
+pub struct GivenAnswers(HashMap<String, entity::Model>);
+
+/// Claims and answers per statement: SQLite takes 32,766 parameters and a row has five.
+const CHUNK: usize = 5_000;
+
+/// For transactions that carry out many requests: look first, write all answers at the end. The key's uniqueness decides between
+/// processes, as it does for one request.
+impl Idempotency {
+    /// What names this claim: equal for equal keys of one caller and operation. `None` without a key.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.place.as_str())
+    }
+
+    /// The answers that were given under any of these claims.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn given<'a, C: ConnectionTrait>(
+        transaction: &C,
+        claims: impl Iterator<Item = &'a Self> + Send,
+    ) -> Result<GivenAnswers, DbErr> {
+        let places: Vec<&str> = claims.filter_map(Self::place).collect();
+        let mut given = HashMap::new();
+        for chunk in places.chunks(CHUNK) {
+            let rows = entity::Entity::find()
+                .filter(entity::Column::Place.is_in(chunk.iter().copied()))
+                .all(transaction)
+                .await?;
+            given.extend(rows.into_iter().map(|row| (row.place.clone(), row)));
+        }
+        Ok(GivenAnswers(given))
+    }
+
+    /// This claim's answer, where it was given before.
+    ///
+    /// # Errors
+    /// [`IdempotencyError`].
+    pub fn replay(&self, given: &GivenAnswers) -> Result<Option<Answer>, IdempotencyError> {
+        let Some(key) = &self.key else {
+            return Ok(None);
+        };
+        let Some(row) = given.0.get(&key.place) else {
+            return Ok(None);
+        };
+        self.replay_row(key, row).map(Some)
+    }
+
+    fn replay_row(&self, key: &Key, row: &entity::Model) -> Result<Answer, IdempotencyError> {
+        if row.body_digest != key.body_digest {
+            return Err(IdempotencyError::Reused);
+        }
+        Ok(Answer {
+            status: u16::try_from(row.status).unwrap_or(200),
+            body: self.sealer.open(&key.place, &row.answer)?,
+            replayed: true,
+        })
+    }
+
+    /// Keeps answers to claims with different keys, of which [`Idempotency::given`] found none, with the moments at which the
+    /// requests were accepted. `false`: another transaction has answered one of them since; this one must be rolled back.
+    ///
+    /// # Errors
+    /// The database failed; the transaction must not commit then.
+    pub async fn keep_all<C: ConnectionTrait>(
+        transaction: &C,
+        answers: &[(&Self, Answer, Timestamp)],
+    ) -> Result<bool, DbErr> {
+        let mut rows: Vec<(&str, entity::ActiveModel)> = answers
+            .iter()
+            .filter_map(|(claim, answer, at)| {
+                let key = claim.key.as_ref()?;
+                let row = entity::ActiveModel {
+                    place: Set(key.place.clone()),
+                    body_digest: Set(key.body_digest.to_vec()),
+                    status: Set(i32::from(answer.status)),
+                    answer: Set(claim.sealer.seal(&key.place, &answer.body)),
+                    created_at: Set(at.utc()),
+                };
+                Some((key.place.as_str(), row))
+            })
+            .collect();
+        // In the order of the key: two transactions with keys in common wait for each other and do not lock each other out.
+        rows.sort_unstable_by_key(|(place, _)| *place);
+        for chunk in rows.chunks(CHUNK) {
+            let models = chunk.iter().map(|(_, row)| row.clone());
+            let inserted = entity::Entity::insert_many(models)
+                .on_conflict(OnConflict::new().do_nothing().to_owned())
+                .exec_without_returning(transaction)
+                .await?;
+            if inserted != chunk.len() as u64 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

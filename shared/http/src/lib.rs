@@ -14,7 +14,8 @@ mod request_id;
 pub use body::{Body, Params};
 pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
 pub use idempotency::{
-    Answer, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, migrations, prune as prune_answers,
+    Answer, GivenAnswers, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, migrations,
+    prune as prune_answers,
 };
 pub use page::{Cursors, Page, PageQuery};
 pub use path::PathId;

@@ -346,6 +346,10 @@ fn is_unavailable(error: &sea_orm::DbErr) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(refused) => refused.code().is_some_and(|code| {
+            // SQLite's SQLITE_BUSY, with what it says of why, and SQLITE_FULL.
+            if matches!(code.as_ref(), "5" | "261" | "517" | "13") {
+                return true;
+            }
             // 08 connections, 40 serialisation and deadlocks, 53 resources, 57 the operator, 55P03 a lock that was not to be had.
             ["08", "40", "53", "57"]
                 .iter()

@@ -36,6 +36,12 @@ impl ServiceDatabase {
         Self { tenants, worker }
     }
 
+    /// Whether a tenant's transactions see that tenant's rows alone.
+    #[must_use]
+    pub fn is_walled(&self) -> bool {
+        self.tenants.get_database_backend() == DbBackend::Postgres
+    }
+
     /// For work that spans tenants: relays, consumers, tasks, the operator's questions.
     #[must_use]
     pub const fn worker(&self) -> &DatabaseConnection {
@@ -149,6 +155,15 @@ pub enum Hold {
     Exclusive,
 }
 
+impl Hold {
+    const fn function(self) -> &'static str {
+        match self {
+            Self::Shared => "pg_advisory_xact_lock_shared",
+            Self::Exclusive => "pg_advisory_xact_lock",
+        }
+    }
+}
+
 /// Waits until nobody else holds `name` (in this service's schema), and holds it until the transaction ends: for what a rule
 /// speaks of that is no row yet. SQLite's write transactions are alone anyway.
 ///
@@ -160,12 +175,35 @@ pub async fn hold<C: ConnectionTrait>(transaction: &C, name: &str, how: Hold) ->
     if transaction.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
-    let function = match how {
-        Hold::Shared => "pg_advisory_xact_lock_shared",
-        Hold::Exclusive => "pg_advisory_xact_lock",
-    };
+    let function = how.function();
     let sql = format!("SELECT {function}(hashtextextended(current_schema() || '/' || $1, 0))");
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [name.into()]);
     transaction.query_one_raw(statement).await?;
     Ok(())
+}
+
+/// The same for many names, in an order in which no two transactions that do the same wait for each other in a circle. Gives whether
+/// others may have held one before: then what was read before is to be read again.
+///
+/// # Errors
+/// As [`hold`].
+pub async fn hold_all<C: ConnectionTrait>(
+    transaction: &C,
+    names: &[String],
+    how: Hold,
+) -> Result<bool, DbErr> {
+    if names.is_empty() || transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(false);
+    }
+    let function = how.function();
+    // The names go as one parameter; the order is that of the keys.
+    let sql = format!(
+        "SELECT count({function}(key)) FROM (SELECT DISTINCT \
+         hashtextextended(current_schema() || '/' || name, 0) AS key \
+         FROM json_array_elements_text($1::json) AS name ORDER BY key) AS keys"
+    );
+    let names = serde_json::json!(names);
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [names.into()]);
+    transaction.query_one_raw(statement).await?;
+    Ok(true)
 }

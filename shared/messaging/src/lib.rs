@@ -30,7 +30,7 @@ mod transaction;
 pub use bus::{Bus, Outgoing, PublishError};
 pub use consumer::{Consumer, HandleError, Handler};
 pub use counts::{ConsumerCounts, RelayCounts};
-pub use database::{Hold, Reading, ServiceDatabase, hold, narrow};
+pub use database::{Hold, Reading, ServiceDatabase, hold, hold_all, narrow};
 pub use migrations::migrations;
 pub use outbox::Outbox;
 pub use rabbitmq::{ConfigError, RabbitMqConfig};

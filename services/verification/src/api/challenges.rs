@@ -3,7 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, post, web::Data};
 use warikan_http::{Answer, Body, Idempotency, Problem, ProblemDocument, TenantCaller, needs};
 
-use crate::{Verification, challenge::ChallengeView, request::ChallengeRequest, store};
+use crate::{
+    Verification,
+    challenge::ChallengeView,
+    commit::{Entry, Work},
+    request::ChallengeRequest,
+};
 
 /// Make a challenge
 ///
@@ -11,7 +16,7 @@ use crate::{Verification, challenge::ChallengeView, request::ChallengeRequest, s
 /// is fixed here. A challenge is good for one verification by the same tenant, for ten minutes.
 #[utoipa::path(operation_id = "create_challenge", tag = "verification", request_body = ChallengeRequest, security(("oauth2" = ["verifications"])),
     responses((status = 201, body = ChallengeView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
 #[post("/v1/challenges")]
 pub(crate) async fn create(
     caller: TenantCaller<needs::Verifications>,
@@ -29,17 +34,12 @@ pub(crate) async fn create(
         sealer,
     )?;
     let (row, view) = verification.new_challenge(caller.scope, &body)?;
-    let transaction = inner.db.begin_write(caller.scope).await?;
-    if let Some(answer) = once
-        .claim(&transaction, inner.platform.clock().now())
-        .await?
-    {
-        transaction.rollback().await?;
-        return Ok(answer.into());
-    }
-    store::insert_challenge(&transaction, row).await?;
-    let answer = Answer::json(201, &view);
-    once.keep(&transaction, &answer).await?;
-    transaction.commit().await?;
+    let entry = Entry {
+        scope: caller.scope,
+        once,
+        accepted_at: inner.platform.clock().now(),
+        work: Work::Challenge(row, Answer::json(201, &view)),
+    };
+    let answer = inner.writer.write(entry).await?;
     Ok(answer.into())
 }

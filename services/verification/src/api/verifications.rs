@@ -11,12 +11,12 @@ use warikan_types::{Reason, TenantScope, Verification as VerificationKind, Verif
 
 use crate::{
     Verification,
+    conclude::VerificationAnswer,
     error::Error,
     evidence::answer_place,
     request::VerificationRequest,
     revalidate::{Revalidation, RevalidationRequest},
     store::{self, VerificationRow},
-    verify::VerificationAnswer,
     view::VerificationView,
 };
 
@@ -26,7 +26,8 @@ use crate::{
 /// in this answer (and in its replay under the same Idempotency-Key) and nowhere else.
 #[utoipa::path(operation_id = "create_verification", tag = "verification", request_body = VerificationRequest, security(("oauth2" = ["verifications"])),
     responses((status = 201, body = VerificationAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
-        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
+        (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument),
+        (status = 503, body = ProblemDocument)))]
 #[post("/v1/verifications")]
 pub(crate) async fn create(
     caller: TenantCaller<needs::Verifications>,
@@ -43,7 +44,7 @@ pub(crate) async fn create(
         sealer,
     )?;
     let answer = verification
-        .verify(caller.scope, caller.client, &body, &once)
+        .verify(caller.scope, caller.client, &body, once)
         .await?;
     Ok(answer.into())
 }

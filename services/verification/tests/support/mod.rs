@@ -70,6 +70,7 @@ pub struct World {
     pub status: Arc<Status>,
     pub jlis: Simulator,
     pub keys: KeySource,
+    #[allow(dead_code, reason = "not every test file looks at it")]
     pub tenant: TenantScope,
     pub token: String,
 }
@@ -77,6 +78,11 @@ pub struct World {
 impl World {
     /// A production tenant; the stand-in plays the production hierarchy and the test hierarchy is known too.
     pub async fn new() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    /// The same, as configured.
+    pub async fn with(config: Config) -> Self {
         let house = TestHouse::new();
         let now = house.clock().now().utc();
         let mut keys = fixtures::key_source();
@@ -97,7 +103,7 @@ impl World {
             silent: Mutex::new(false),
         });
         let service = Verification::open(
-            Config::default(),
+            config,
             &house.platform,
             Arc::clone(&anchors),
             Arc::clone(&status) as Arc<dyn CertificateStatus>,

@@ -1,0 +1,231 @@
+//! One transaction for a batch: read what the entries hang on, decide each in order, write with a few statements.
+//!
+//! Every batch asks and locks in one order (answers given before, challenges, subjects, certificates, references, then
+//! the rows it adds), and within each kind in the order of the keys: two batches never wait for each other in a circle.
+
+use std::collections::{HashMap, HashSet};
+
+use sea_orm::DatabaseTransaction;
+use warikan_contracts::Envelope;
+use warikan_http::{Answer, Code, Idempotency, Problem};
+use warikan_messaging::{Outbox, begin_write};
+use warikan_pki::Check;
+use warikan_types::{ChallengeId, TenantScope, Timestamp, Verdict};
+
+use super::{Entry, Ledger, Work};
+use crate::{
+    challenge,
+    conclude::{self, Conclusion},
+    error::Error,
+    find_subject::Subjects,
+    store::{self, ChallengeRow},
+    verify::Case,
+};
+
+/// How often a batch begins again because another process answered one of its keys meanwhile. Its next look finds that answer, so
+/// a second time takes another key and a third process; it is not a loop.
+const BEGINNINGS: usize = 8;
+
+/// Why a batch was not committed.
+pub(super) enum Failure {
+    /// One of its entries may be at fault.
+    OfAnEntry(Problem),
+    /// None is.
+    OfAll(Problem),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let problem = Problem::from(error);
+        if problem.code() == Code::Unavailable {
+            Self::OfAll(problem)
+        } else {
+            Self::OfAnEntry(problem)
+        }
+    }
+}
+
+/// What a batch adds.
+#[derive(Default)]
+struct Rows {
+    verifications: Vec<store::NewVerification>,
+    challenges: Vec<ChallengeRow>,
+    facts: Vec<Envelope>,
+}
+
+/// A new verification, its challenge judged.
+struct Judged<'a> {
+    case: &'a Case,
+    conclusion: &'a Conclusion,
+    check: Option<Check>,
+}
+
+impl Judged<'_> {
+    fn verdict(&self) -> Verdict {
+        if self.check == self.conclusion.check {
+            self.conclusion.report.verdict
+        } else {
+            self.case.decided.clone().with(self.check).verdict
+        }
+    }
+}
+
+type Answers = Vec<Result<Answer, Problem>>;
+
+impl Ledger {
+    /// Commits entries of different idempotency keys; on PostgreSQL they are one tenant's. An answer for each, in their order.
+    pub(super) async fn commit(&self, entries: &[&Entry]) -> Result<Answers, Failure> {
+        for _ in 0..BEGINNINGS {
+            let scope = entries.first().map(|entry| entry.scope);
+            let transaction = match scope {
+                Some(scope) if self.db.is_walled() => self.db.begin_write(scope).await,
+                _ => begin_write(self.db.worker()).await,
+            };
+            let transaction = transaction.map_err(|error| Failure::OfAll(error.into()))?;
+            if let Some(answers) = self.write(&transaction, entries).await? {
+                // Whether a commit that fails came through is not known: nobody is tried again here.
+                let committed = transaction.commit().await;
+                committed.map_err(|error| Failure::OfAll(error.into()))?;
+                self.relay.wake();
+                return Ok(answers);
+            }
+            let undone = transaction.rollback().await;
+            undone.map_err(|error| Failure::OfAll(error.into()))?;
+        }
+        Err(Failure::OfAnEntry(Problem::new(
+            Code::Unavailable,
+            "Other requests with this Idempotency-Key are under way. Repeat it.",
+        )))
+    }
+
+    /// Writes everything. `None`: another process has just answered one of the keys; the transaction is to begin again.
+    async fn write(
+        &self,
+        on: &DatabaseTransaction,
+        entries: &[&Entry],
+    ) -> Result<Option<Answers>, Error> {
+        let given = Idempotency::given(on, entries.iter().map(|entry| &entry.once)).await?;
+        let mut answers: Vec<Option<Result<Answer, Problem>>> = Vec::with_capacity(entries.len());
+        let mut new = Vec::with_capacity(entries.len());
+        for (place, entry) in entries.iter().enumerate() {
+            let known = entry.once.replay(&given);
+            if matches!(known, Ok(None)) {
+                new.push((place, *entry));
+            }
+            answers.push(known.map_err(Problem::from).transpose());
+        }
+        let (judged, used) = judge(on, &new).await?;
+        let verifications: Vec<(&Case, Verdict)> = judged
+            .iter()
+            .flatten()
+            .map(|one| (one.case, one.verdict()))
+            .collect();
+        let mut subjects = Subjects::find(on, &self.platform, &verifications).await?;
+        let mut rows = Rows::default();
+        let mut kept: Vec<(&Idempotency, Answer, Timestamp)> = Vec::with_capacity(new.len());
+        for ((_, entry), judged) in new.iter().zip(judged) {
+            let answer = match (&entry.work, judged) {
+                (Work::Challenge(row, answer), _) => {
+                    rows.challenges.push(row.clone());
+                    answer.clone()
+                }
+                (Work::Verification(_), Some(judged)) => {
+                    self.conclude(&judged, &mut subjects, &mut rows)?
+                }
+                (Work::Verification(_), None) => return Err(Error::Damaged("batch")),
+            };
+            kept.push((&entry.once, answer, entry.accepted_at));
+        }
+        if !Idempotency::keep_all(on, &kept).await? {
+            return Ok(None);
+        }
+        store::use_challenges(on, &used).await?;
+        subjects.insert(on).await?;
+        store::insert_challenges(on, rows.challenges).await?;
+        store::insert_verifications(on, rows.verifications).await?;
+        Outbox::append(on, rows.facts).await?;
+        for ((place, _), (_, answer, _)) in new.iter().zip(kept) {
+            answers[*place] = Some(Ok(answer));
+        }
+        let answers = answers.into_iter().collect::<Option<Vec<_>>>();
+        answers.map(Some).ok_or(Error::Damaged("batch"))
+    }
+
+    /// One verification: whose it is, what is answered, and what is kept.
+    fn conclude(
+        &self,
+        judged: &Judged<'_>,
+        subjects: &mut Subjects,
+        rows: &mut Rows,
+    ) -> Result<Answer, Error> {
+        let Judged { case, .. } = judged;
+        let anew;
+        let conclusion = if judged.check == judged.conclusion.check {
+            judged.conclusion
+        } else {
+            anew = Conclusion::of(&self.platform, case, judged.check)?;
+            &anew
+        };
+        let (subject, changed) = subjects.of(case, conclusion.report.verdict, &self.platform)?;
+        let watch = conclude::watch_order(&self.platform, case, conclusion, subject.as_ref());
+        let view = conclude::view(case, conclusion, subject, watch.as_ref());
+        let sealer = self.platform.keys.sealer();
+        rows.verifications
+            .push(conclude::row(sealer, case, conclusion, &view)?);
+        let fact = conclude::completed(case, conclusion, &view, watch);
+        rows.facts.push(Envelope::of(
+            self.platform.entropy.id(case.accepted_at),
+            Some(case.scope),
+            case.accepted_at,
+            case.id.to_string(),
+            &fact,
+        ));
+        rows.facts.extend(changed);
+        Ok(conclude::answer(case, view))
+    }
+}
+
+/// Which challenge a verification uses up.
+type Use = (TenantScope, ChallengeId, uuid::Uuid);
+
+/// Judges the challenges of new verifications in their order: of many answers to one challenge exactly one finds it unused, whether
+/// the others are in this batch, in an earlier one, or in another process (F020). One entry each, `None` for what is no verification.
+async fn judge<'a>(
+    on: &DatabaseTransaction,
+    new: &[(usize, &'a Entry)],
+) -> Result<(Vec<Option<Judged<'a>>>, Vec<Use>), Error> {
+    let cases = new.iter().filter_map(|(_, entry)| match &entry.work {
+        Work::Verification(decided) => Some(&decided.0),
+        Work::Challenge(..) => None,
+    });
+    let asked: HashSet<(TenantScope, ChallengeId)> = cases
+        .filter_map(|case| Some((case.scope, case.challenge?)))
+        .collect();
+    let mut rows: HashMap<_, ChallengeRow> = store::challenges_to_use(on, &asked).await?;
+    let mut used = Vec::new();
+    let mut judged = Vec::with_capacity(new.len());
+    for (_, entry) in new {
+        let Work::Verification(decided) = &entry.work else {
+            judged.push(None);
+            continue;
+        };
+        let (case, conclusion) = &**decided;
+        let check = case.challenge.map(|id| {
+            let mut row = rows.get_mut(&(case.scope, id));
+            let check = challenge::judge(row.as_deref(), &case.submission.signed, case.accepted_at);
+            if let Some(row) = &mut row
+                && row.used_by.is_none()
+            {
+                row.used_by = Some(challenge::used_by(case.id));
+                used.push((case.scope, id, challenge::used_by(case.id)));
+            }
+            check
+        });
+        judged.push(Some(Judged {
+            case,
+            conclusion,
+            check,
+        }));
+    }
+    Ok((judged, used))
+}
