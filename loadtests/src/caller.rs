@@ -72,6 +72,29 @@ impl Caller {
         answered(self.request(Method::POST, path).json(body), status).await
     }
 
+    /// `POST` of JSON that is text already, under a key of its own; the answer as it came. It must be a 201.
+    pub(crate) async fn post_text(
+        &self,
+        path: &str,
+        key: &str,
+        body: String,
+    ) -> anyhow::Result<Vec<u8>> {
+        let request = self
+            .request(Method::POST, path)
+            .header("idempotency-key", key)
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await?;
+        ensure!(
+            status == 201,
+            "{path} answered {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
+        Ok(body.into())
+    }
+
     /// A verification under a key of its own; it must be valid.
     pub(crate) async fn verify(&self, key: &str, body: &Value) -> anyhow::Result<()> {
         let request = self

@@ -9,13 +9,14 @@ mod latency;
 mod platform;
 mod startup;
 mod statistics;
+mod throughput;
 mod yardstick;
 
 use std::{io::stdout, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::{latency::Latency, platform::Place, startup::Startup};
+use crate::{latency::Latency, platform::Place, startup::Startup, throughput::Throughput};
 
 /// Measures the platform from outside.
 #[derive(Parser)]
@@ -40,6 +41,30 @@ enum Scenario {
         /// Runs; the median of their medians is the figure.
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
         repeat: u32,
+    },
+    /// Many clients, on the platform's own cores.
+    VerifyThroughput {
+        /// The `warikan` binary.
+        #[arg(long)]
+        bin: PathBuf,
+        /// Verifications that are measured.
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        count: u32,
+        /// Clients at once, each with one request under way.
+        #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+        clients: u32,
+        /// Tenants, in turn.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+        tenants: u32,
+        /// Citizens whose certificates come to each tenant, in turn. As many as verifications a tenant: all are new to it.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000))]
+        citizens: u32,
+        /// Open loop: so many verifications a second, whatever becomes of the earlier ones.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        rate: Option<u32>,
+        /// Measure the same platform with one request in each commit, too.
+        #[arg(long)]
+        baseline: bool,
     },
     /// From the start of the process to the first answer, and what it keeps in memory.
     Startup {
@@ -98,6 +123,26 @@ fn main() -> anyhow::Result<()> {
                 count,
                 warm_up,
                 repeat,
+            };
+            runtime.block_on(scenario.run(&mut out))
+        }
+        Scenario::VerifyThroughput {
+            bin,
+            count,
+            clients,
+            tenants,
+            citizens,
+            rate,
+            baseline,
+        } => {
+            let scenario = Throughput {
+                binary: bin,
+                count: count as usize,
+                clients: clients as usize,
+                tenants: tenants as usize,
+                citizens: citizens as usize,
+                rate,
+                baseline,
             };
             runtime.block_on(scenario.run(&mut out))
         }

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a starting process is asked whether it answers.
 const LOOK: Duration = Duration::from_millis(2);
 
+const NOT_OURS: &str = "only a process of our own is looked at";
+
 /// Where the platform is.
 pub(crate) enum Place {
     /// To be started.
@@ -41,6 +43,11 @@ pub(crate) struct Platform {
 impl Platform {
     /// Starts a process in a new directory, or takes the one that runs.
     pub(crate) async fn at(place: &Place) -> anyhow::Result<Self> {
+        Self::with(place, &[]).await
+    }
+
+    /// The same; a process of our own gets these `WARIKAN_..` variables on top of those of this one.
+    pub(crate) async fn with(place: &Place, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         match place {
             Place::Running { url, credential } => Ok(Self {
                 anyone: Caller::anyone(url.trim_end_matches('/'))?,
@@ -50,7 +57,7 @@ impl Platform {
             Place::Binary(binary) => {
                 let directory = tempfile::tempdir()?;
                 let data = directory.path().join("data");
-                let mut process = Process::start(binary, &data)?;
+                let mut process = Process::start(binary, &data, settings)?;
                 process.directory = Some(directory);
                 process.first_ok("/health/ready").await?;
                 Ok(Self {
@@ -65,6 +72,16 @@ impl Platform {
     /// A sandbox credential of a new tenant.
     pub(crate) async fn sandbox_credential(&self) -> anyhow::Result<Value> {
         sandbox_credential(&self.anyone, &self.credential).await
+    }
+
+    /// Its resident memory in KiB.
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        self.process.as_ref().context(NOT_OURS)?.resident()
+    }
+
+    /// Its processor time so far.
+    pub(crate) fn processor(&self) -> anyhow::Result<Duration> {
+        self.process.as_ref().context(NOT_OURS)?.processor()
     }
 
     /// The directory of its databases, where it is ours.
@@ -93,7 +110,11 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it on a free port; does not wait for anything.
-    pub(crate) fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        binary: &Path,
+        data: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         // Free a moment ago: nobody else takes ports here in between.
         let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let begun = Instant::now();
@@ -101,6 +122,7 @@ impl Process {
             .args(["serve", "--listen", &listen, "--data-dir"])
             .arg(data)
             .env("WARIKAN_LOG", "error")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
@@ -137,6 +159,16 @@ impl Process {
             .and_then(|rest| rest.trim().strip_suffix(" kB"))
             .and_then(|number| number.trim().parse().ok())
             .context("no VmRSS in /proc")
+    }
+
+    /// Processor time, user and system, as Linux tells it (`proc(5)`: fields 14 and 15 of `stat`, in ticks of 10 ms).
+    pub(crate) fn processor(&self) -> anyhow::Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The second field may hold spaces; what counts comes behind its bracket.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(ticks * 10))
     }
 
     /// SIGTERM; gives how long it took to end well.

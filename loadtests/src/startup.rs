@@ -66,12 +66,12 @@ impl Startup {
     async fn once(&self) -> anyhow::Result<Run> {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("data");
-        let mut process = Process::start(&self.bin, &data)?;
+        let mut process = Process::start(&self.bin, &data, &[])?;
         let fresh = started(&mut process).await?;
         self.work(&process, &data).await?;
         let worked = process.resident()?;
         let stop = process.stop().await?;
-        let mut process = Process::start(&self.bin, &data)?;
+        let mut process = Process::start(&self.bin, &data, &[])?;
         let existing = started(&mut process).await?;
         process.stop().await?;
         Ok(Run {

@@ -25,6 +25,22 @@ pub(crate) fn rsa_verify() -> anyhow::Result<Duration> {
     parse_speed(&String::from_utf8_lossy(&output.stdout))
 }
 
+/// RSA-2048 verifications a second on so many cores at once.
+///
+/// # Errors
+/// As [`rsa_verify`].
+pub(crate) fn rsa_verifications_a_second(cores: usize) -> anyhow::Result<u64> {
+    let each: Vec<_> = (0..cores).map(|_| std::thread::spawn(rsa_verify)).collect();
+    let mut rate = 0;
+    for one in each {
+        let took = one
+            .join()
+            .map_err(|_| anyhow::anyhow!("openssl's watcher panicked"))??;
+        rate += 1_000_000_000 / u64::try_from(took.as_nanos().max(1))?;
+    }
+    Ok(rate)
+}
+
 /// The machine-readable line of OpenSSL 3: `+F2:<index>:<bits>:<signatures a second>:<verifications a second>`.
 fn parse_speed(text: &str) -> anyhow::Result<Duration> {
     let rate = text

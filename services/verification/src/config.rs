@@ -12,6 +12,8 @@ pub struct Config {
     pub clock_skew_seconds: u64,
     /// Requests that may wait for their commit at once; more are answered 503 with `Retry-After`. Their bodies are in memory.
     pub unanswered_writes: usize,
+    /// Requests in one transaction at most: on SQLite everybody else waits for it.
+    pub entries_per_commit: usize,
     /// Transactions that write at once, on PostgreSQL; below `database.pool_size`, so that reads find a connection. SQLite has one writer.
     pub concurrent_commits: usize,
 }
@@ -22,6 +24,7 @@ impl Default for Config {
             challenge_seconds: 600,
             clock_skew_seconds: 60,
             unanswered_writes: 2_048,
+            entries_per_commit: 256,
             concurrent_commits: 4,
         }
     }

@@ -35,8 +35,8 @@ use warikan_types::{TenantId, TenantScope, Timestamp};
 use self::batch::Failure;
 use crate::{conclude::Conclusion, config::Config, store::ChallengeRow, verify::Case};
 
-/// Entries in one transaction: on SQLite everybody else waits for it.
-const MOST: usize = 256;
+/// Entries in one transaction, whatever is configured: SQLite takes 32,766 parameters in a statement, and a row has eight.
+const MOST: usize = 2_048;
 
 /// What one request has to write.
 pub(crate) struct Entry {
@@ -94,7 +94,8 @@ impl Writer {
         } else {
             1
         };
-        tokio::spawn(ledger.serve(arriving, at_once));
+        let most = config.entries_per_commit.clamp(1, MOST);
+        tokio::spawn(ledger.serve(arriving, at_once, most));
         Self {
             arrivals,
             room: Arc::new(Semaphore::new(config.unanswered_writes.max(1))),
@@ -154,12 +155,12 @@ impl Pending {
 
     /// The next batch, where there is one. Of several requests with one idempotency key the first is in it; the others wait for
     /// the next, and find its answer there.
-    fn take(&mut self) -> Option<Vec<Waiting>> {
+    fn take(&mut self, most: usize) -> Option<Vec<Waiting>> {
         let wall = self.turns.pop_front()?;
         let mut queue = self.queues.remove(&wall)?;
         let (mut batch, mut later) = (Vec::new(), VecDeque::new());
         let mut places = HashSet::new();
-        while batch.len() < MOST
+        while batch.len() < most
             && let Some(waiting) = queue.pop_front()
         {
             let place = waiting.entry.once.place().map(str::to_owned);
@@ -179,7 +180,7 @@ impl Pending {
 }
 
 impl Ledger {
-    async fn serve(self, mut arriving: UnboundedReceiver<Waiting>, at_once: usize) {
+    async fn serve(self, mut arriving: UnboundedReceiver<Waiting>, at_once: usize, most: usize) {
         let walled = self.db.is_walled();
         let wall = |waiting: &Waiting| walled.then(|| waiting.entry.scope.tenant());
         let mut pending = Pending::default();
@@ -201,7 +202,7 @@ impl Ledger {
                 pending.put(wall(&waiting), waiting);
             }
             while under_way.len() < at_once
-                && let Some(batch) = pending.take()
+                && let Some(batch) = pending.take(most)
             {
                 under_way.spawn(self.clone().settle(batch));
             }
@@ -232,5 +233,84 @@ impl Ledger {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use warikan_types::{Entropy, Environment, Sealer};
+
+    use super::*;
+
+    fn waiting(scope: TenantScope, key: &'static str) -> Waiting {
+        let at: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        let entropy = Entropy::seeded(1);
+        let request = TestRequest::default().insert_header(("idempotency-key", key));
+        let sealer = Sealer::new([1; 32], entropy.clone());
+        let request = request.to_http_request();
+        let once = Idempotency::of(&request, "test", Some(scope), [0; 32], &sealer).unwrap();
+        let row = ChallengeRow {
+            id: entropy.id::<warikan_types::Challenge>(at).uuid(),
+            tenant: scope.tenant().uuid(),
+            environment: scope.environment().as_str().to_owned(),
+            purpose: "signature".to_owned(),
+            algorithm: "sha256".to_owned(),
+            digest: Vec::new(),
+            expires_at: at.utc(),
+            used_by: None,
+        };
+        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        Waiting {
+            entry: Entry {
+                scope,
+                once,
+                accepted_at: at,
+                work: Work::Challenge(row, Answer::json(201, &key)),
+            },
+            answered: oneshot::channel().0,
+            _room: room,
+        }
+    }
+
+    fn scopes() -> [TenantScope; 2] {
+        let (entropy, at) = (Entropy::seeded(2), "2026-11-21T00:00:00Z".parse().unwrap());
+        [(); 2].map(|()| TenantScope::of_event(entropy.id(at), Environment::Production))
+    }
+
+    fn sizes(pending: &mut Pending, most: usize) -> Vec<usize> {
+        std::iter::from_fn(|| pending.take(most))
+            .map(|batch| batch.len())
+            .collect()
+    }
+
+    #[test]
+    fn f073_of_one_key_there_is_one_entry_in_a_batch() {
+        let [one, other] = scopes();
+        let mut pending = Pending::default();
+        for key in ["a", "a", "b", "a"] {
+            pending.put(None, waiting(one, key));
+        }
+        // The same word is another key where another tenant says it.
+        pending.put(None, waiting(other, "a"));
+        assert_eq!(sizes(&mut pending, 100), [3, 1, 1]);
+        assert!(pending.take(100).is_none());
+    }
+
+    #[test]
+    fn behind_walls_tenants_take_turns_and_a_batch_is_one_tenants() {
+        let [one, other] = scopes();
+        let mut pending = Pending::default();
+        for key in ["a", "b", "c", "d", "e"] {
+            pending.put(Some(one.tenant()), waiting(one, key));
+        }
+        pending.put(Some(other.tenant()), waiting(other, "a"));
+        let mut whose = Vec::new();
+        while let Some(batch) = pending.take(2) {
+            let tenant = batch[0].entry.scope.tenant();
+            assert!(batch.iter().all(|one| one.entry.scope.tenant() == tenant));
+            whose.push((tenant == one.tenant(), batch.len()));
+        }
+        assert_eq!(whose, [(true, 2), (false, 1), (true, 2), (true, 1)]);
     }
 }

@@ -225,7 +225,7 @@ impl NewCertificate {
     }
 }
 
-// A batch has few hundred rows of at most eight columns: far from the 32,766 parameters that SQLite takes.
+// A batch has at most 2,048 rows of eight columns: fewer than the 32,766 parameters that SQLite takes.
 
 pub(crate) async fn insert_subjects(
     on: &DatabaseTransaction,
