@@ -1,4 +1,4 @@
-//! The operator's first credential: made once, written to a file that only its owner reads.
+//! The operator's first credential: made once, written to a file that only its owner reads; or taken from such a file.
 
 use std::{
     io::Write,
@@ -6,9 +6,10 @@ use std::{
 };
 
 use sea_orm::DatabaseConnection;
+use serde::Deserialize;
 use warikan_messaging::{Hold, begin_write, hold};
 use warikan_runtime::{OpenError, Platform};
-use warikan_types::{ClientScope, Principal};
+use warikan_types::{Client, ClientScope, Entropy, Id, Principal, Secret, Timestamp};
 
 use crate::{credential, store};
 
@@ -39,45 +40,85 @@ pub(crate) async fn first_operator(
         });
     }
     let now = on.clock().now();
+    let refused = |why| OpenError::Config {
+        service: "onboarding",
+        why: format!("the operator's credential {}: {why}", path.display()),
+    };
+    let (first, created) = match std::fs::read(&path) {
+        // A mounted secret; or what a start left that was cut off before its commit.
+        Ok(text) => {
+            let given = FirstCredential::read(&text).ok_or_else(|| {
+                refused("it was not made by `warikan operator-credential`".to_owned())
+            })?;
+            (given, false)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // The file first: a credential in the database that nobody can read would lock the operator out.
+            let made = FirstCredential::new(&on.entropy, now);
+            made.write(&path)
+                .map_err(|error| refused(format!("it cannot be written: {error}")))?;
+            (made, true)
+        }
+        Err(error) => return Err(refused(format!("it cannot be read: {error}"))),
+    };
     let operator = Principal {
-        client: on.entropy.id(now),
+        client: first.client_id,
         tenant: None,
         scopes: [ClientScope::Operator].into(),
     };
-    let secret = credential::new_secret(&on.entropy);
-    // The file first: a credential in the database that nobody can read would lock the operator out.
-    write(&path, &operator, secret.expose()).map_err(|error| OpenError::Config {
-        service: "onboarding",
-        why: format!(
-            "cannot write the operator's credential to {}: {error}",
-            path.display()
-        ),
-    })?;
-    let digest = credential::digest(secret.expose());
+    let digest = credential::digest(first.client_secret.expose());
     store::insert_client(&transaction, &operator, digest, now)
         .await
         .map_err(&database)?;
     transaction.commit().await.map_err(&database)?;
-    Ok(Bootstrap {
-        path,
-        created: true,
-    })
+    Ok(Bootstrap { path, created })
 }
 
-fn write(path: &Path, operator: &Principal, secret: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+/// A new first credential as the text of its file, for an operator who keeps it in a secret store.
+#[must_use]
+pub fn new_credential(entropy: &Entropy, now: Timestamp) -> String {
+    FirstCredential::new(entropy, now).text()
+}
+
+/// What the file holds.
+#[derive(Deserialize)]
+struct FirstCredential {
+    client_id: Id<Client>,
+    client_secret: Secret<String>,
+}
+
+impl FirstCredential {
+    fn new(entropy: &Entropy, now: Timestamp) -> Self {
+        Self {
+            client_id: entropy.id(now),
+            client_secret: credential::new_secret(entropy),
+        }
     }
-    let text = serde_json::json!({
-        "client_id": operator.client,
-        "client_secret": secret,
-        "scope": "operator",
-    });
-    let mut file = options.open(path)?;
-    writeln!(file, "{text:#}")?;
-    file.sync_all()
+
+    fn read(text: &[u8]) -> Option<Self> {
+        let read: Self = serde_json::from_slice(text).ok()?;
+        credential::is_secret(read.client_secret.expose()).then_some(read)
+    }
+
+    fn text(&self) -> String {
+        let text = serde_json::json!({
+            "client_id": self.client_id,
+            "client_secret": self.client_secret.expose(),
+            "scope": "operator",
+        });
+        format!("{text:#}")
+    }
+
+    fn write(&self, path: &Path) -> std::io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt;
+            options.mode(0o600);
+        }
+        let mut file = options.open(path)?;
+        writeln!(file, "{}", self.text())?;
+        file.sync_all()
+    }
 }

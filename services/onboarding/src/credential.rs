@@ -11,6 +11,14 @@ pub(crate) fn new_secret(entropy: &Entropy) -> Secret<String> {
     Secret::new(format!("wks_{text}"))
 }
 
+/// Whether a text is a secret of ours. A weaker one, thought up by someone, must not be kept as a fast hash.
+pub(crate) fn is_secret(text: &str) -> bool {
+    let octets = text
+        .strip_prefix("wks_")
+        .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok());
+    octets.is_some_and(|octets| octets.len() == 32)
+}
+
 /// What is stored of a secret.
 pub(crate) fn digest(secret: &str) -> Vec<u8> {
     Sha256::digest(secret).to_vec()

@@ -25,7 +25,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_runtime::{Databases, Module, OpenError, Platform, prune_answers_task, relay_task};
 
-pub use bootstrap::Bootstrap;
+pub use bootstrap::{Bootstrap, new_credential};
 
 /// The service's name, and that of its database.
 const NAME: &str = "onboarding";
@@ -59,8 +59,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
 }
 
 impl Onboarding {
-    /// Opens the service. Where no operator credential exists yet, the first one is made and written to
-    /// `operator_credential`, readable by its owner alone.
+    /// Opens the service. Where no operator credential exists yet, the one in the file `operator_credential` becomes the first; where
+    /// there is no such file, one is made and written there, readable by its owner alone.
     ///
     /// # Errors
     /// The database or the credential file cannot be used.

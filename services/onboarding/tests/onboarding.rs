@@ -368,3 +368,33 @@ async fn applications_are_strict_idempotent_and_listed() {
         .await
         .expect(400);
 }
+
+/// The operator who keeps the first credential in a secret store brings it along; a pod's own file would go with the pod.
+#[tokio::test]
+async fn a_first_credential_that_is_given_is_taken_and_a_guessable_one_is_not() {
+    let house = TestHouse::new();
+    let file = house.directory().join("given.json");
+    let weak = json!({ "client_id": "cli_01a1fc012c0879d497a4941b37d733fb", "client_secret": "wks_secret" });
+    std::fs::write(&file, weak.to_string()).unwrap();
+    let refused = Onboarding::open(file.clone(), &house.platform).await;
+    let words = refused.err().unwrap().to_string();
+    assert!(words.contains("warikan operator-credential"), "{words}");
+    assert!(!words.contains("wks_secret"), "{words}");
+
+    let platform = &house.platform;
+    let given = warikan_onboarding::new_credential(&platform.entropy, platform.clock().now());
+    std::fs::write(&file, &given).unwrap();
+    let mut permissions = std::fs::metadata(&file).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&file, permissions).unwrap();
+    let onboarding = Onboarding::open(file, platform).await.unwrap();
+    assert!(!onboarding.bootstrap().created);
+    let app = App::serve(platform, vec![onboarding.module()]).await;
+    let world = World { house, app };
+    let given: Value = serde_json::from_str(&given).unwrap();
+    let (id, secret) = (&given["client_id"], &given["client_secret"]);
+    world.token(id, secret, &[]).await.expect(200);
+    let other = json!("wks_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    let refused = world.token(id, &other, &[]).await;
+    refused.expect_problem(401, "invalid_client");
+}

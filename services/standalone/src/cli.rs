@@ -58,6 +58,8 @@ enum Command {
     Topology(Options),
     /// Print a new key file, for processes that are to share it.
     Keys,
+    /// Print a new first credential for the operator, for a secret store (`operator_credential_file`).
+    OperatorCredential,
     /// Walk through the whole mission, and show each step: on free ports in a temporary directory, or against a platform that runs.
     Demo {
         /// `http(s)://host:port` of a platform with its sandbox. Two tenants remain there; the sandbox's clock is moved by a day.
@@ -91,8 +93,9 @@ enum Command {
     Invoice(invoice_command::InvoiceCommand),
 }
 
+/// Settings of a command that works on an installation.
 #[derive(clap::Args)]
-struct Options {
+pub(crate) struct Options {
     /// A TOML file. `WARIKAN_SECTION__KEY` variables lie over it, options over those.
     #[arg(long, env = "WARIKAN_CONFIG_FILE")]
     config: Option<PathBuf>,
@@ -105,7 +108,8 @@ struct Options {
 }
 
 impl Options {
-    fn load(self) -> Result<Config, warikan_runtime::ConfigError> {
+    /// The configuration: the file, variables over it, these options over those.
+    pub(crate) fn load(self) -> Result<Config, warikan_runtime::ConfigError> {
         let environment =
             std::env::vars().filter(|(name, _)| !NO_SETTINGS.contains(&name.as_str()));
         let mut config: Config = load_config(self.config.as_deref(), "WARIKAN", environment)?;
@@ -130,6 +134,11 @@ pub fn main() -> ExitCode {
             Err(error) => fail(&error.into()),
         };
     }
+    on_runtime(run(arguments.command))
+}
+
+/// Runs a command to its end; `false` is an exit code that is not 0.
+pub(crate) fn on_runtime(command: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -137,7 +146,7 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
-    match runtime.block_on(run(arguments.command)) {
+    match runtime.block_on(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(&error),
@@ -151,15 +160,24 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Serves with logs and traces.
+pub(crate) async fn serve(
+    config: &Config,
+    role: Role,
+    out: &mut impl Write,
+) -> Result<(), compose::ComposeError> {
+    let collector = config.ops.otlp_traces.as_deref();
+    let name = format!("warikan-{role}");
+    let _telemetry = init_with_traces(LOG_FILTER, config.json_logs, collector, &name);
+    serve::run(config, role, out).await
+}
+
 async fn run(command: Command) -> anyhow::Result<bool> {
     let mut out = stdout();
     match command {
         Command::Serve { role, options } => {
             let config = options.load()?;
-            let collector = config.ops.otlp_traces.as_deref();
-            let name = format!("warikan-{role}");
-            let _telemetry = init_with_traces(LOG_FILTER, config.json_logs, collector, &name);
-            serve::run(&config, role, &mut out).await?;
+            serve(&config, role, &mut out).await?;
         }
         Command::Migrate(options) => {
             let config = options.load()?;
@@ -182,6 +200,14 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         }
         Command::Topology(options) => topology::print(&options.load()?, &mut out)?,
         Command::Keys => writeln!(out, "{}", Keys::generate(&Entropy::system()))?,
+        Command::OperatorCredential => {
+            let (clock, entropy) = (Clock::system(), Entropy::system());
+            writeln!(
+                out,
+                "{}",
+                warikan_onboarding::new_credential(&entropy, clock.now())
+            )?;
+        }
         Command::Demo {
             against,
             operator_credential,

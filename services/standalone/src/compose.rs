@@ -121,6 +121,10 @@ pub fn clocks() -> Clocks {
 /// # Errors
 /// [`ComposeError`].
 pub fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeError> {
+    platform_of(config, Role::All, clocks)
+}
+
+fn platform_of(config: &Config, role: Role, clocks: Clocks) -> Result<Platform, ComposeError> {
     let directory = &config.data_dir;
     locks::make_private(directory)?;
     let entropy = Entropy::system();
@@ -133,8 +137,9 @@ pub fn platform(config: &Config, clocks: Clocks) -> Result<Platform, ComposeErro
         keys,
         entropy,
         bus: match &config.rabbitmq {
-            Some(broker) => Bus::rabbitmq(broker.clone())?,
-            None => Bus::in_process(),
+            // The gateway tells no facts and hears none.
+            Some(broker) if role != Role::Gateway => Bus::rabbitmq(broker.clone())?,
+            Some(_) | None => Bus::in_process(),
         },
         databases: config.database.databases(directory)?,
     })
@@ -230,7 +235,9 @@ fn own_files(config: &Config, services: &[&str]) -> Result<Vec<File>, ComposeErr
 }
 
 async fn open_onboarding(config: &Config, platform: &Platform) -> Result<Onboarding, OpenError> {
-    Onboarding::open(config.data_dir.join("operator-credential.json"), platform).await
+    let own = || config.data_dir.join("operator-credential.json");
+    let file = config.operator_credential_file.clone().unwrap_or_else(own);
+    Onboarding::open(file, platform).await
 }
 
 /// Brings every service's schema up to date, and does nothing else. `told` hears of each service that is done.
@@ -285,7 +292,7 @@ pub async fn open_role(
     if !role.is_wanted(config) {
         return Err(ComposeError::NoSandbox);
     }
-    let platform = platform(config, clocks)?;
+    let platform = platform_of(config, role, clocks)?;
     let mut house = House {
         front: Front::Inner(None),
         brokered: config.rabbitmq.is_some(),

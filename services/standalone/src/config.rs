@@ -15,6 +15,9 @@ pub struct Config {
     /// The platform's key file, where it lies elsewhere than in the data directory: a mounted secret that several processes share. It
     /// must exist then.
     pub keys_file: Option<PathBuf>,
+    /// The operator's first credential, where it lies elsewhere than in the data directory: a mounted secret made by `warikan
+    /// operator-credential`. What is there when the first operator is to be made is taken; otherwise one is made and written there.
+    pub operator_credential_file: Option<PathBuf>,
     /// Where to listen. Loopback by default: TLS ends in front of the process. A service of its own listens where `topology` says
     /// that it is, unless this says otherwise.
     pub listen: Option<String>,
@@ -172,6 +175,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("warikan-data"),
             keys_file: None,
+            operator_credential_file: None,
             listen: None,
             workers: 2,
             json_logs: false,

@@ -11,5 +11,6 @@ pub mod document;
 pub mod invoice_command;
 pub mod listen;
 pub mod pki_command;
+pub mod process;
 pub mod serve;
 pub mod topology;

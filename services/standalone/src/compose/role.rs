@@ -53,6 +53,21 @@ impl Role {
         }
     }
 
+    /// The program that is this and nothing else.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::All => "warikan",
+            Self::Gateway => "warikan-gateway",
+            Self::Onboarding => "warikan-onboarding",
+            Self::Verification => "warikan-verification",
+            Self::Revocation => "warikan-revocation",
+            Self::Webhooks => "warikan-webhooks",
+            Self::Billing => "warikan-billing",
+            Self::Sandbox => "warikan-sandbox",
+        }
+    }
+
     /// Where a service's inner listener is reached; `None` for what is no single service.
     #[must_use]
     pub fn address(self, topology: &Topology) -> Option<&str> {

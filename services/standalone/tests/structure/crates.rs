@@ -307,3 +307,43 @@ fn every_crate_takes_the_workspaces_lints() {
         &wrong,
     );
 }
+
+/// A part of the platform is a program by its name alone: the same composition under another role, and nothing of its own.
+#[test]
+fn each_part_has_a_program_of_its_own_that_says_its_role_and_no_more() {
+    let manifest = toml_file("services/standalone/Cargo.toml");
+    let declared: BTreeMap<String, toml::Value> = manifest["bin"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|bin| (bin["name"].as_str().unwrap().to_owned(), bin.clone()))
+        .collect();
+    let parts = SERVICES.into_iter().chain(["gateway"]);
+    let wanted: BTreeSet<String> = parts.map(|part| format!("warikan-{part}")).collect();
+    let mut wrong = Vec::new();
+    for name in &wanted {
+        let Some(bin) = declared.get(name) else {
+            wrong.push(format!("{name}: no [[bin]]"));
+            continue;
+        };
+        let path = format!("services/standalone/{}", bin["path"].as_str().unwrap());
+        let text = std::fs::read_to_string(root().join(&path)).unwrap();
+        if text.lines().count() > 10 {
+            wrong.push(format!("{path}: more than 10 lines"));
+        }
+        let role = name.trim_start_matches("warikan-");
+        let role = format!("Role::{}{}", role[..1].to_uppercase(), &role[1..]);
+        if !text.contains(&format!("warikan::process::main(warikan::compose::{role})")) {
+            wrong.push(format!("{path}: does not serve {role}"));
+        }
+    }
+    let lines = std::fs::read_to_string(root().join("services/standalone/src/main.rs"));
+    if lines.unwrap().lines().count() > 10 {
+        wrong.push("services/standalone/src/main.rs: more than 10 lines".to_owned());
+    }
+    assert_eq!(declared.len(), wanted.len() + 1, "{:?}", declared.keys());
+    nothing_wrong(
+        "A part's program names its role; what it does is in src/process.rs and src/compose.rs:",
+        &wrong,
+    );
+}

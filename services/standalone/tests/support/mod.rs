@@ -21,7 +21,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 pub use caller::Caller;
 pub use jlis::ProductionJlis;
 pub use process::{Installation, Server, run, text};
-pub use split::Split;
+pub use split::{Split, free};
 
 /// The longest that anything here is waited for. Reached only where something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(50);

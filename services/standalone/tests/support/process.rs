@@ -18,7 +18,11 @@ const LAST_LINE: &str = "  data ";
 
 /// The binary with an environment in which nobody's settings lie around.
 fn warikan() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warikan"));
+    program(env!("CARGO_BIN_EXE_warikan"))
+}
+
+fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("WARIKAN_") {
             command.env_remove(name);
@@ -99,15 +103,32 @@ impl Installation {
     }
 
     pub async fn spawn(&self, log: &str, arguments: &[&str]) -> Server {
+        let mut command = warikan();
+        command.arg("serve").args(arguments);
+        self.spawn_command(command, log).await
+    }
+
+    /// Another program of this installation than `warikan`, which takes no command.
+    pub async fn spawn_program(
+        &self,
+        path: &str,
+        log: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Server {
+        let mut command = program(path);
+        command.args(arguments).envs(variables.iter().copied());
+        self.spawn_command(command, log).await
+    }
+
+    async fn spawn_command(&self, mut command: Command, log: &str) -> Server {
         let log = self.beside(log);
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .unwrap();
-        let mut command = warikan();
-        command.arg("serve").args(arguments).arg("--data-dir");
-        command.arg(self.data());
+        command.arg("--data-dir").arg(self.data());
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }

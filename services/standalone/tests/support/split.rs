@@ -70,6 +70,21 @@ impl Split {
         self.running.insert(role.to_owned(), server);
     }
 
+    /// Starts one process as the program that is this part alone, with variables of its own.
+    pub async fn start_program(&mut self, role: &str, program: &str, variables: &[(&str, &str)]) {
+        let listen = (role == "gateway").then(free);
+        let arguments = match &listen {
+            Some(listen) => vec!["--listen", listen],
+            None => Vec::new(),
+        };
+        let log = format!("{role}.log");
+        let here = &self.here;
+        let server = here
+            .spawn_program(program, &log, &arguments, variables)
+            .await;
+        self.running.insert(role.to_owned(), server);
+    }
+
     /// Starts these, in this order.
     pub async fn start_all(&mut self, order: &[&str]) {
         for role in order {

@@ -9,7 +9,9 @@ use warikan_contracts::{SUBSCRIPTIONS, Subscription};
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RabbitMqConfig {
-    /// `amqp://user:password@host:5672/vhost`, or `amqps://`. The default vhost `/` is written `%2f`. A secret.
+    /// `amqp://user:password@host:5672/vhost`, or `amqps://`. The default vhost `/` is written `%2f`. A secret, so a process that has no
+    /// use for the broker (the gateway) shares the section without it.
+    #[serde(default)]
     pub url: String,
     /// What the names of exchanges and queues begin with, so that installations can share a vhost.
     #[serde(default = "default_prefix")]

@@ -1,0 +1,6 @@
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    warikan::process::main(warikan::compose::Role::Gateway)
+}
