@@ -37,6 +37,7 @@ TYPES = [
     ("revocation.sources", "services/revocation/src/config.rs", "Source", set()),
     ("webhooks", "services/webhooks/src/config.rs", "Config", set()),
     ("billing", "services/billing/src/config.rs", "Config", set()),
+    ("billing.jlis_statement", "services/billing/src/compare_statement.rs", "StatementLayout", set()),
     ("billing.issuer", "services/billing/src/config.rs", "Issuer", set()),
     ("billing.tariff", "services/billing/src/tariff/rows.rs", "TariffRows", set()),
     ("billing.tariff.jlis_fees", "services/billing/src/tariff/rows.rs", "JlisFeeRow", set()),

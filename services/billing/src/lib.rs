@@ -58,9 +58,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_paper::Fonts;
 use warikan_runtime::{
-    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
-use warikan_types::{BillingMonth, TenantScope};
+use warikan_types::{BillingMonth, Clock, TenantScope};
 
 pub use compare_statement::StatementLayout;
 pub use config::{Config, Issuer};
@@ -153,6 +153,17 @@ impl Billing {
     pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
         databases.migrate(NAME, migrations::Migrator).await?;
         Ok(())
+    }
+
+    /// What an operator should know of the service's database; `None` where it has none yet. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(
+        databases: &Databases,
+        clock: &Clock,
+    ) -> Result<Option<Inspection>, OpenError> {
+        databases.inspect(NAME, migrations::Migrator, clock).await
     }
 
     /// Its routes, consumers and tasks.

@@ -23,7 +23,10 @@ use std::{path::PathBuf, sync::Arc};
 use actix_web::web::Data;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
-use warikan_runtime::{Databases, Module, OpenError, Platform, prune_answers_task, relay_task};
+use warikan_runtime::{
+    Databases, Inspection, Module, OpenError, Platform, prune_answers_task, relay_task,
+};
+use warikan_types::Clock;
 
 pub use bootstrap::{Bootstrap, new_credential};
 
@@ -82,6 +85,17 @@ impl Onboarding {
     pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
         databases.migrate(NAME, migrations::Migrator).await?;
         Ok(())
+    }
+
+    /// What an operator should know of the service's database; `None` where it has none yet. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(
+        databases: &Databases,
+        clock: &Clock,
+    ) -> Result<Option<Inspection>, OpenError> {
+        databases.inspect(NAME, migrations::Migrator, clock).await
     }
 
     /// Where the operator's first credential lies.

@@ -32,6 +32,7 @@ mod error;
 mod flag;
 mod freshness;
 mod in_force;
+mod known_lists;
 mod meter;
 mod migrations;
 mod named;
@@ -63,12 +64,14 @@ use warikan_contracts::api::CertificateStatus;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_pki::PinnedAnchors;
 use warikan_runtime::{
-    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
+use warikan_types::Clock;
 
 pub use api::routes;
 pub use config::{Config, Source};
 pub use error::Error;
+pub use known_lists::{KnownLists, known_lists};
 pub use recheck::RecheckReport;
 pub use replicate::{FollowError, StatusReplica, inner_routes};
 pub use sync_crls::SyncError;
@@ -155,6 +158,17 @@ impl Revocation {
     pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
         databases.migrate(NAME, Migrator).await?;
         Ok(())
+    }
+
+    /// What an operator should know of the service's database; `None` where it has none yet. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(
+        databases: &Databases,
+        clock: &Clock,
+    ) -> Result<Option<Inspection>, OpenError> {
+        databases.inspect(NAME, Migrator, clock).await
     }
 
     /// The answer to the one question other services ask.

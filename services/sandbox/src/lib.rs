@@ -39,10 +39,10 @@ use actix_web::web::Data;
 use tokio::sync::{Mutex, Notify};
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_runtime::{
-    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
 use warikan_simulator::{Genesis, Root, Simulator};
-use warikan_types::Timestamp;
+use warikan_types::{Clock, Timestamp};
 
 pub use api::routes;
 pub use config::{Config, Played};
@@ -150,6 +150,17 @@ impl Sandbox {
     pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
         databases.migrate(NAME, Migrator).await?;
         Ok(())
+    }
+
+    /// What an operator should know of the service's database; `None` where it has none yet. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(
+        databases: &Databases,
+        clock: &Clock,
+    ) -> Result<Option<Inspection>, OpenError> {
+        databases.inspect(NAME, Migrator, clock).await
     }
 
     /// The first start, in one transaction: CAs, named persons, their lists.

@@ -73,8 +73,18 @@ enum Command {
     Migrate(Options),
     /// Print the public OpenAPI document.
     Openapi,
-    /// Say what is wrong with this installation.
-    Doctor(Options),
+    /// Say what is wrong with this installation, and what to do. Exits with 0 where nothing is.
+    Doctor {
+        /// Look at what a process of this role needs.
+        #[arg(long, env = "WARIKAN_ROLE", default_value = "all")]
+        role: Role,
+        /// One JSON object: `sound`, and `findings` with `level`, `about`, `found`, `advice`.
+        #[arg(long)]
+        json: bool,
+        /// Where everything is.
+        #[command(flatten)]
+        options: Options,
+    },
     /// Post a tenant's events to a URL on this machine, signed as webhooks are.
     Listen(listen::ListenOptions),
     /// Decide PKI questions: JSON objects on standard input, one a line, an answer a line.
@@ -189,9 +199,17 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             }
             outcome?;
         }
-        Command::Doctor(options) => {
-            let config = options.load()?;
-            return Ok(doctor::run(&config, &mut out).await?);
+        Command::Doctor {
+            role,
+            json,
+            options,
+        } => {
+            let report = match options.load() {
+                Ok(config) => doctor::examine(&config, role, &Clock::system()).await,
+                Err(error) => doctor::unreadable(&error),
+            };
+            report.write(json, &mut out)?;
+            return Ok(report.sound());
         }
         Command::Bus { command, options } => {
             let config = options.load()?;

@@ -5,9 +5,13 @@
     reason = "in a test, what is not there is a failure"
 )]
 
+#[path = "postgres/doctor.rs"]
+mod doctor;
 #[path = "postgres/outage.rs"]
 mod outage;
 #[path = "postgres/proxy.rs"]
 mod proxy;
+#[path = "postgres/tls.rs"]
+mod tls;
 #[path = "postgres/walls.rs"]
 mod walls;

@@ -37,7 +37,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::api::CertificateStatus;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_pki::PinnedAnchors;
-use warikan_runtime::{Databases, Module, OpenError, Platform, Task, relay_task};
+use warikan_runtime::{Databases, Inspection, Module, OpenError, Platform, Task, relay_task};
+use warikan_types::Clock;
 
 pub use config::Config;
 
@@ -106,6 +107,17 @@ impl Verification {
     pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
         databases.migrate(NAME, migrations::Migrator).await?;
         Ok(())
+    }
+
+    /// What an operator should know of the service's database; `None` where it has none yet. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(
+        databases: &Databases,
+        clock: &Clock,
+    ) -> Result<Option<Inspection>, OpenError> {
+        databases.inspect(NAME, migrations::Migrator, clock).await
     }
 
     /// Routes and tasks.

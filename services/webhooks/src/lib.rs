@@ -51,8 +51,9 @@ use warikan_contracts::{
 };
 use warikan_messaging::{Consumer, Relay, ServiceDatabase};
 use warikan_runtime::{
-    Databases, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
+use warikan_types::Clock;
 
 pub use config::Config;
 
@@ -136,6 +137,17 @@ impl Webhooks {
     pub async fn migrate(databases: &Databases) -> Result<(), OpenError> {
         databases.migrate(NAME, Migrator).await?;
         Ok(())
+    }
+
+    /// What an operator should know of the service's database; `None` where it has none yet. Changes nothing.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn inspect(
+        databases: &Databases,
+        clock: &Clock,
+    ) -> Result<Option<Inspection>, OpenError> {
+        databases.inspect(NAME, Migrator, clock).await
     }
 
     /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`, `webhooks.prune_answers`).

@@ -12,6 +12,7 @@
 //! A consumer either does its work, asks for another try, or **parks** the fact with a reason; nothing is
 //! swallowed. A fact that keeps failing (or panics) is parked after [`DELIVERY_LIMIT`] tries so that the others go on.
 
+mod backlog;
 mod bus;
 mod consumer;
 mod counts;
@@ -27,13 +28,16 @@ mod relay;
 mod take;
 mod transaction;
 
+pub use backlog::{Backlog, backlog};
 pub use bus::{Bus, Outgoing, PublishError};
 pub use consumer::{Consumer, HandleError, Handler};
 pub use counts::{ConsumerCounts, RelayCounts};
 pub use database::{Hold, Reading, ServiceDatabase, hold, hold_all, narrow};
 pub use migrations::migrations;
 pub use outbox::Outbox;
-pub use rabbitmq::{ConfigError, RabbitMqConfig};
+pub use rabbitmq::{
+    BrokerState, ConfigError, Found, InspectError, QueueState, RabbitMqConfig, inspect_broker,
+};
 pub use relay::{Relay, RelayError, Turn};
 pub use transaction::begin_write;
 

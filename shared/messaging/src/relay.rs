@@ -10,8 +10,8 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
     sea_query::{Expr, LockBehavior, LockType},
 };
 use tokio::sync::Notify;
@@ -167,16 +167,7 @@ impl Relay {
     /// # Errors
     /// The database failed.
     pub async fn lag(&self) -> Result<(u64, Option<Timestamp>), DbErr> {
-        let unsent = outbox::Entity::find().filter(outbox::Column::SentAt.is_null());
-        let count = unsent.clone().count(&self.db).await?;
-        let oldest = unsent
-            .order_by_asc(outbox::Column::Id)
-            .one(&self.db)
-            .await?;
-        let since = oldest
-            .and_then(|row| serde_json::from_str::<Envelope>(&row.envelope).ok())
-            .map(|envelope| envelope.occurred_at);
-        Ok((count, since))
+        crate::backlog::waiting(&self.db).await
     }
 
     /// Removes facts sent more than a week ago, a bounded number at a time and at most once a minute unless there are more.

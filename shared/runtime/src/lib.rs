@@ -21,8 +21,8 @@ pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
 pub use cache::{Cache, Decision, Memory, Quota, RedisCache};
 pub use config::{ConfigError, load as load_config};
 pub use database::{
-    CommitObserver, DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, OpenError,
-    Postgres,
+    CommitObserver, DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, Inspection,
+    OpenError, Postgres, Session,
 };
 pub use internal_token::{INTERNAL_TOKEN_HEADER, InternalCall, InternalTokenError};
 /// Signing a token or receipt failed.

@@ -46,7 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if kindIs "map" . -}}
 {{- $pairs := list -}}
 {{- range $key, $value := . -}}
-{{- $pairs = append $pairs (printf "%s = %s" $key (include "warikan.tomlValue" $value)) -}}
+{{- $pairs = append $pairs (printf "%s = %s" (toJson $key) (include "warikan.tomlValue" $value)) -}}
 {{- end -}}
 { {{ join ", " $pairs }} }
 {{- else if kindIs "slice" . -}}

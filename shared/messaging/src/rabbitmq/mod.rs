@@ -16,6 +16,7 @@
 mod config;
 mod consume;
 mod dead_letters;
+mod inspect;
 mod link;
 mod message;
 mod publish;
@@ -29,6 +30,7 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 
 pub use config::{ConfigError, RabbitMqConfig};
+pub use inspect::{BrokerState, Found, InspectError, QueueState, inspect_broker};
 
 use crate::{Consumer, Outgoing, PublishError};
 

@@ -25,6 +25,13 @@ pub(crate) struct Topology {
     pub(super) subscriptions: Vec<Subscription>,
 }
 
+/// A queue and its properties.
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) dead: bool,
+    pub(super) arguments: FieldTable,
+}
+
 impl Topology {
     pub(super) fn new(config: &RabbitMqConfig) -> Self {
         let prefix = &config.prefix;
@@ -42,6 +49,33 @@ impl Topology {
 
     pub(super) fn dead_queue(&self, consumer: &str) -> String {
         format!("{}.{consumer}.dead", self.prefix)
+    }
+
+    pub(super) fn exchanges(&self) -> [(&str, ExchangeKind); 2] {
+        [
+            (&self.facts, ExchangeKind::Topic),
+            (&self.dead, ExchangeKind::Direct),
+        ]
+    }
+
+    /// Every queue, as this program declares it.
+    pub(super) fn queues(&self) -> Vec<Declared> {
+        let both = |subscription: &Subscription| {
+            let consumer = subscription.consumer;
+            [
+                Declared {
+                    name: self.queue(consumer),
+                    dead: false,
+                    arguments: self.arguments(consumer),
+                },
+                Declared {
+                    name: self.dead_queue(consumer),
+                    dead: true,
+                    arguments: dead_arguments(),
+                },
+            ]
+        };
+        self.subscriptions.iter().flat_map(both).collect()
     }
 
     pub(super) fn listened_to(&self, fact_type: &str) -> bool {
@@ -62,11 +96,8 @@ impl Topology {
             durable: true,
             ..ExchangeDeclareOptions::default()
         };
-        for (name, kind) in [
-            (&self.facts, ExchangeKind::Topic),
-            (&self.dead, ExchangeKind::Direct),
-        ] {
-            on.exchange_declare(name.as_str().into(), kind, durable, FieldTable::default())
+        for (name, kind) in self.exchanges() {
+            on.exchange_declare(name.into(), kind, durable, FieldTable::default())
                 .await?;
         }
         Ok(())

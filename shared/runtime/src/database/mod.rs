@@ -2,6 +2,7 @@
 //! other service may use. Entities, migrations and queries are the same on both.
 
 mod config;
+mod inspect;
 mod postgres;
 mod provision;
 mod sqlite;
@@ -13,6 +14,7 @@ use sea_orm_migration::MigratorTrait;
 use warikan_messaging::ServiceDatabase;
 
 pub use config::{DatabaseConfig, DatabaseConfigError, DatabaseKind};
+pub use inspect::{Inspection, Session};
 pub use postgres::Postgres;
 
 /// Where services' databases lie.
@@ -74,6 +76,18 @@ pub enum OpenError {
         /// The migrations' names.
         missing: Vec<String>,
     },
+    /// Its file does not hold together.
+    #[error(
+        "{} of {service} is damaged ({why}); keep a copy of it with the files beside it, and restore the last backup", .file.display()
+    )]
+    Damaged {
+        /// Which service.
+        service: &'static str,
+        /// Which file.
+        file: PathBuf,
+        /// What SQLite found first.
+        why: String,
+    },
     /// Something in its configuration is not acceptable.
     #[error("{service} cannot start: {why}")]
     Config {
@@ -113,7 +127,6 @@ impl Databases {
         sqlite::open::<M>(directory, service, observer)
             .await
             .map(ServiceDatabase::single)
-            .map_err(OpenError::database(service))
     }
 
     /// The service's database as it is, for an operator's command beside a running server: nothing is made and nothing migrated.
@@ -146,9 +159,7 @@ impl Databases {
         let failed = OpenError::database(service);
         match self {
             Self::SqliteDirectory(directory) | Self::ObservedSqlite(directory, _) => {
-                let db = sqlite::open::<M>(directory, service, None)
-                    .await
-                    .map_err(&failed)?;
+                let db = sqlite::open::<M>(directory, service, None).await?;
                 db.close().await.map_err(&failed)?;
                 Ok(Vec::new())
             }

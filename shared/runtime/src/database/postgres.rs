@@ -113,6 +113,17 @@ impl Postgres {
         self.pool(&names, &names.worker, 1).await
     }
 
+    /// A connection of each role, whatever the state of the schema: the tenants' and the worker's.
+    pub(super) async fn both(
+        &self,
+        service: &'static str,
+    ) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
+        let names = self.names(service);
+        let tenants = self.pool(&names, &names.role, 1);
+        let worker = self.pool(&names, &names.worker, 1);
+        tokio::try_join!(tenants, worker)
+    }
+
     /// Makes what is missing of roles, schema, tables, policies and grants: all of it in one transaction, and one process at a time.
     /// `passwords`: roles that exist get their password anew.
     pub(super) async fn migrate<M: MigratorTrait>(
@@ -266,7 +277,9 @@ impl Postgres {
 
 /// The migrations that are not applied, by name. One that is applied and not known here is a newer program's: during a rolling
 /// update the older one goes on.
-async fn missing<M: MigratorTrait, C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+pub(super) async fn missing<M: MigratorTrait, C: ConnectionTrait>(
+    db: &C,
+) -> Result<Vec<String>, DbErr> {
     let there = Statement::from_string(
         DbBackend::Postgres,
         "SELECT 1 WHERE to_regclass(quote_ident(current_schema()) || '.seaql_migrations') IS NOT NULL",

@@ -8,7 +8,8 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    Statement,
     sqlx::{
         self,
         sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
@@ -17,23 +18,71 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use warikan_messaging::begin_write;
 
-use super::CommitObserver;
+use super::{CommitObserver, OpenError};
 
 /// Connections per SQLite file. SQLite has one writer at a time whatever we do; with one connection the waiting ones stand in
 /// the pool's fair queue instead of polling the file's lock (which more than halved the rate of concurrent writes).
 const CONNECTIONS: u32 = 1;
 
 /// Durable settings: WAL with `synchronous = FULL`, so an acknowledged commit survives a power cut.
+///
+/// The file is read through first (`quick_check`): one that was torn by a bad disk must not be written to, and not be found out years
+/// later by whoever needs the evidence in it.
 pub(super) async fn open<M: MigratorTrait>(
     directory: &Path,
     service: &'static str,
     observer: Option<&CommitObserver>,
-) -> Result<DatabaseConnection, DbErr> {
-    let db = connect(directory, service, true, observer).await?;
-    let transaction = begin_write(&db).await?;
-    M::up(&transaction, None).await?;
-    transaction.commit().await?;
+) -> Result<DatabaseConnection, OpenError> {
+    let failed = |source| told(source, directory, service);
+    let db = connect(directory, service, true, observer)
+        .await
+        .map_err(failed)?;
+    if let Some(why) = damage(&db).await.map_err(failed)? {
+        return Err(OpenError::Damaged {
+            service,
+            file: file(directory, service),
+            why,
+        });
+    }
+    let transaction = begin_write(&db).await.map_err(failed)?;
+    M::up(&transaction, None).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
     Ok(db)
+}
+
+/// What does not hold together in the file, if anything.
+pub(super) async fn damage(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+    let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA quick_check(1)");
+    let row = db.query_one_raw(check).await?;
+    let found = match row {
+        Some(row) => row.try_get_by_index::<String>(0)?,
+        None => "no answer".to_owned(),
+    };
+    Ok((found != "ok").then_some(found))
+}
+
+/// SQLITE_CORRUPT (11) and SQLITE_NOTADB (26), with their extended codes, are no failure of the moment.
+fn told(source: DbErr, directory: &Path, service: &'static str) -> OpenError {
+    if is_damage(&source) {
+        return OpenError::Damaged {
+            service,
+            file: file(directory, service),
+            why: source.to_string(),
+        };
+    }
+    OpenError::Database { service, source }
+}
+
+fn is_damage(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    let code = code.and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 11 | 26))
 }
 
 /// A service's file as it is; nothing where there is none.
