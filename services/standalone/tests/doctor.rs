@@ -350,7 +350,7 @@ async fn f081_a_redis_that_is_away_and_services_that_do_not_listen() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f084_a_broker_that_is_away_or_holds_queues_that_are_not_ours() {
+async fn f082_a_broker_that_is_away_or_that_nobody_named() {
     let mut here = Scene::new().await;
     here.config.rabbitmq = Some(RabbitMqConfig {
         timeout_ms: 500,
@@ -368,7 +368,11 @@ async fn f084_a_broker_that_is_away_or_holds_queues_that_are_not_ours() {
         "rabbitmq.url",
     )
     .await;
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f084_queues_that_are_not_ours_and_f083_dead_letters() {
+    let mut here = Scene::new().await;
     let Some(broker) = Broker::find("doctor").await else {
         return;
     };
@@ -412,25 +416,7 @@ async fn f084_a_broker_that_is_away_or_holds_queues_that_are_not_ours() {
         .await
         .unwrap();
 
-    // The platform declares everything; then a dead letter lies there.
-    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut config = here.config.clone();
-    config.data_dir = here.directory.path().join("other");
-    let house = compose::open(&config, compose::clocks(), nowhere)
-        .await
-        .unwrap();
-    let consumers = house
-        .modules
-        .iter()
-        .flat_map(|module| module.consumers.iter().cloned());
-    house.platform.bus.connect(consumers.collect());
-    support::until("everything to be declared", async || {
-        let told = here.look(Role::All).await;
-        let mut all = told.findings().iter();
-        all.any(|one| one.about == "broker" && one.level == Level::Good)
-            .then_some(())
-    })
-    .await;
+    let house = declared_by_the_platform(&here).await;
     assert_eq!(here.wrong(Role::All).await, []);
     house.platform.bus.close().await;
     let dead = format!("{ours}.dead");
@@ -456,4 +442,27 @@ async fn f084_a_broker_that_is_away_or_holds_queues_that_are_not_ours() {
     let _ =
         tokio::time::timeout(Duration::from_secs(5), connection.close(200, "done".into())).await;
     broker.clear().await;
+}
+
+/// The platform connects and declares everything.
+async fn declared_by_the_platform(here: &Scene) -> compose::House {
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut config = here.config.clone();
+    config.data_dir = here.directory.path().join("other");
+    let house = compose::open(&config, compose::clocks(), nowhere)
+        .await
+        .unwrap();
+    let consumers = house
+        .modules
+        .iter()
+        .flat_map(|module| module.consumers.iter().cloned());
+    house.platform.bus.connect(consumers.collect());
+    support::until("everything to be declared", async || {
+        let told = here.look(Role::All).await;
+        let mut all = told.findings().iter();
+        all.any(|one| one.about == "broker" && one.level == Level::Good)
+            .then_some(())
+    })
+    .await;
+    house
 }
