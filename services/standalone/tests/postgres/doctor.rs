@@ -156,7 +156,21 @@ async fn the_doctor_tells_what_is_wrong_with_a_database_and_its_walls() {
         )
         .await;
 
-    // F055: of two clocks a second apart none is wrong, of two days apart one is.
+    f055_clocks_apart(&scene).await;
+
+    // With the owner's address a process that serves could do all of this itself; that is said, and it is no failure.
+    let report = doctor::examine(&scene.config, Role::Onboarding, &clock).await;
+    let note = report
+        .findings()
+        .iter()
+        .find(|one| one.about == "database.owner_url")
+        .unwrap();
+    assert_eq!(note.level, Level::Note);
+    scene.drop_roles().await;
+}
+
+/// Of two clocks a second apart none is wrong, of two a day apart one is.
+async fn f055_clocks_apart(scene: &Scene) {
     for (days, wanted) in [(0, 0), (1, 1)] {
         let ours = Clock::manual(
             Clock::system()
@@ -172,19 +186,8 @@ async fn the_doctor_tells_what_is_wrong_with_a_database_and_its_walls() {
             "{wrong:?}"
         );
     }
-
-    // With the owner's address a process that serves could do all of this itself; that is said, and it is no failure.
-    let report = doctor::examine(&scene.config, Role::Onboarding, &clock).await;
-    let note = report
-        .findings()
-        .iter()
-        .find(|one| one.about == "database.owner_url")
-        .unwrap();
-    assert_eq!(note.level, Level::Note);
-    scene.drop_roles().await;
 }
 
-/// What a role at run time may not do is not done by `serve` either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_is_told_with_what_to_do() {
     if !on_postgres() {
