@@ -11,11 +11,12 @@ use warikan_types::{Id, Request, RevocationReason, Serial, Timestamp};
 
 use crate::{
     Revocation,
-    diff::{Change, Kind, diff},
+    diff::{Change, Kind, delta, diff},
     entity::crl_partition,
     in_force::BringError,
     problem::ListProblem,
     read_list::ReadList,
+    source::Validators,
     start_watch::WATCHES_BEING_STARTED,
     status::ListStatus,
     store::{
@@ -60,7 +61,23 @@ impl From<BringError> for AcceptError {
 enum Standing {
     /// The same octets.
     Same,
+    /// The same number in the other form: RFC 5280 5.2.3 has a complete list and a delta of one moment share it. They must
+    /// say the same.
+    Twin,
     Newer,
+}
+
+/// What a source brought.
+#[derive(Debug)]
+pub(crate) struct Offer<'a> {
+    /// The row of the address.
+    pub(crate) address: Uuid,
+    pub(crate) url: &'a str,
+    pub(crate) list: Arc<ReadList>,
+    /// SHA-256 of what the address brought before, hexadecimal.
+    pub(crate) before: Option<String>,
+    /// What the source calls the octets, to be told when it has others.
+    pub(crate) validators: Validators,
 }
 
 /// A version worked out and not yet written.
@@ -77,33 +94,48 @@ struct Prepared {
 }
 
 impl Revocation {
-    /// Takes a list over that `address` brought, unless it is the one in force already. Returns the list's row.
+    /// Takes a list over that an address brought, unless it is the one in force already. Returns the list's row.
     ///
     /// What the list changes is worked out before the transaction, from the version in memory. Snapshot, history and number commit
     /// together; only then does the version in memory change. A crash before the commit leaves the old version, one after it
     /// the new one (F046).
-    pub(crate) async fn accept(
-        &self,
-        address: Uuid,
-        url: &str,
-        read: ReadList,
-    ) -> Result<Uuid, AcceptError> {
-        let read = Arc::new(read);
-        let db = self.0.db.worker();
+    pub(crate) async fn accept(&self, offer: &Offer<'_>) -> Result<Uuid, AcceptError> {
+        let (db, read) = (self.0.db.worker(), &offer.list);
         loop {
             let held = lists::find(db, &read.key).await?;
+            let mut twin = false;
             if let Some(held) = &held {
-                if sources::claimed_elsewhere(db, held.id, address).await? {
+                let (id, form) = (held.id, read.form());
+                if sources::claimed_elsewhere(db, id, offer.address, form).await? {
                     return Err(ListProblem::OtherList.into());
                 }
-                if judge(held, &read)? == Standing::Same {
-                    sources::claim(db, address, held.id).await?;
-                    return self.keep_in_force(held, &read).await;
+                // A complete list that deltas have been laid over since: the address has nothing new.
+                let again = offer.before.as_ref() == Some(&read.version);
+                match if again {
+                    Standing::Same
+                } else {
+                    judge(held, read)?
+                } {
+                    Standing::Same => {
+                        sources::claim(db, offer, id).await?;
+                        return self.keep_in_force(held, read).await;
+                    }
+                    Standing::Twin => twin = true,
+                    Standing::Newer => {}
                 }
+            } else if let Some(base) = &read.base {
+                return Err(ListProblem::BaseUnknown(base.to_string()).into());
             }
-            let prepared = self.prepare_version(held.as_ref(), &read).await?;
+            let prepared = self.prepare_version(held.as_ref(), read).await?;
+            if let (true, Some(held)) = (twin, &held) {
+                if prepared.change.as_ref().is_some_and(|one| one.len() > 0) {
+                    return Err(ListProblem::NumberReused(read.number.to_string()).into());
+                }
+                sources::claim(db, offer, held.id).await?;
+                return Ok(held.id);
+            }
             // `None`: another process took a version over meanwhile, and everything is to be judged again.
-            if let Some(list) = self.commit(address, url, held, &read, prepared).await? {
+            if let Some(list) = self.commit(offer, held, prepared).await? {
                 return Ok(list);
             }
         }
@@ -120,6 +152,10 @@ impl Revocation {
             Err(BringError::Damaged(why)) => why,
             Err(BringError::Database(error)) => return Err(error.into()),
         };
+        if held.version != read.version || read.base.is_some() {
+            // Not the octets of the version that is lost: what deltas said since is lost with it.
+            return Err(why.into());
+        }
         let txn = begin_write(self.0.db.worker()).await?;
         hold(&txn, &format!("list/{:?}", read.key), Hold::Exclusive).await?;
         let stored = snapshots::stored(&txn, &[(held.id, 0)]).await?;
@@ -169,12 +205,11 @@ impl Revocation {
 
     async fn commit(
         &self,
-        address: Uuid,
-        url: &str,
+        offer: &Offer<'_>,
         held: Option<crl_partition::Model>,
-        read: &ReadList,
         prepared: Prepared,
     ) -> Result<Option<Uuid>, AcceptError> {
+        let (read, url) = (&offer.list, offer.url);
         let now = self.0.platform.clock().now();
         let txn = begin_write(self.0.db.worker()).await?;
         hold(&txn, &format!("list/{:?}", read.key), Hold::Exclusive).await?;
@@ -186,7 +221,7 @@ impl Revocation {
             return Ok(None);
         }
         if let Some(held) = &held
-            && sources::claimed_elsewhere(&txn, held.id, address).await?
+            && sources::claimed_elsewhere(&txn, held.id, offer.address, read.form()).await?
         {
             return Err(ListProblem::OtherList.into());
         }
@@ -196,7 +231,7 @@ impl Revocation {
             Some(change) => vanished_early(&txn, read, change).await?,
             None => None,
         };
-        sources::claim(&txn, address, id).await?;
+        sources::claim(&txn, offer, id).await?;
         if let Some(alarm) = &alarm {
             let entropy = &self.0.platform.entropy;
             sources::report(&txn, read.key.environment, url, alarm, now, entropy).await?;
@@ -213,9 +248,10 @@ impl Revocation {
         tracing::info!(
             environment = read.key.environment.as_str(),
             %url,
+            form = read.form().as_str(),
             number = %read.number,
             this_update = %read.this_update,
-            entries = read.listing.len(),
+            entries = read.listing.len() + read.removed.len(),
             added,
             "revocation list taken over"
         );
@@ -235,7 +271,10 @@ fn first(read: &ReadList) -> Result<Prepared, Damaged> {
 }
 
 fn next(known: &ListStatus, read: &ReadList, seq: u32, loose: i64) -> Result<Prepared, Damaged> {
-    let change = diff(&known.table, &read.listing);
+    let change = match read.base {
+        None => diff(&known.table, &read.listing),
+        Some(_) => delta(&known.table, &read.listing, &read.removed),
+    };
     let table = known.table.apply(&[(seq, &change)])?;
     let loose = loose + store::count(change.len());
     let due = loose > (store::count(table.len()) / LOOSE_PART).max(LOOSE_STEPS);
@@ -261,7 +300,16 @@ fn judge(held: &crl_partition::Model, offered: &ReadList) -> Result<Standing, Li
             offered: offered.number.to_string(),
         });
     }
+    if let Some(base) = &offered.base
+        && *base > number
+    {
+        // RFC 5280 5.2.4 (c): the list that it is laid over must not be older than the one it starts from.
+        return Err(ListProblem::BaseUnknown(base.to_string()));
+    }
     if offered.number == number {
+        if held.form != offered.form().as_str() {
+            return Ok(Standing::Twin);
+        }
         return Err(ListProblem::NumberReused(number.to_string()));
     }
     if offered.this_update < Timestamp::new(held.this_update) {
@@ -307,9 +355,10 @@ async fn write(
             whole_before
         },
         loose: prepared.loose,
-        form: Form::Whole.as_str().to_owned(),
+        form: read.form().as_str().to_owned(),
     };
-    let history = lists::history(&list, read.listing.len(), prepared.change.as_ref(), now);
+    let listed = store::count(prepared.table.listed());
+    let history = lists::history(&list, listed, prepared.change.as_ref(), now);
     lists::keep(txn, held.is_none(), list.clone(), history).await?;
     Ok(list)
 }

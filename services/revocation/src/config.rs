@@ -47,6 +47,8 @@ pub struct Source {
     /// The environment whose anchors must have signed what lies there.
     pub environment: Environment,
     /// `http` or `https` address of the index: `{"lists": [{"url": .., "sha256": ..}]}`, addresses relative to its own. Lists
-    /// on another host are not fetched. The index is believed in nothing but where to look.
+    /// on another host are not fetched. The index is believed in nothing but where to look. Or the `file:///..` address of a
+    /// drop folder: every `*.crl` in it is a list. Whoever lays one there writes it under another name first and renames it; what
+    /// was taken over goes to `done/`, what was not to `refused/` with the reason beside it.
     pub index_url: String,
 }

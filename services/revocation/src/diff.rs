@@ -93,6 +93,15 @@ impl Listing {
     pub(crate) fn len(&self) -> usize {
         self.narrow.len() + self.wide.len()
     }
+
+    fn names(&self, serial: &Serial) -> bool {
+        let common = |number: u64| {
+            self.narrow
+                .binary_search_by_key(&number, |row| row.0)
+                .is_ok()
+        };
+        serial.as_u64().is_some_and(common) || self.wide.contains_key(serial)
+    }
 }
 
 /// What happened to an entry.
@@ -203,6 +212,41 @@ pub(crate) fn diff(old: &Table, new: &Listing) -> Change {
         },
     );
     Change { narrow, wide }
+}
+
+/// What a delta list (RFC 5280 5.2.4) changes: it names what was revoked or changed since its base, and what left the list.
+pub(crate) fn delta(old: &Table, new: &Listing, removed: &[Serial]) -> Change {
+    let mut change = Change::default();
+    for (serial, now) in &new.narrow {
+        change
+            .narrow
+            .extend(named(*serial, *now, old.common(*serial).as_ref()));
+    }
+    for (serial, now) in &new.wide {
+        change
+            .wide
+            .extend(named(serial.clone(), *now, old.wide.get(serial)));
+    }
+    // What one delta both names and removes stays named.
+    let mut gone: Vec<&Serial> = removed.iter().filter(|serial| !new.names(serial)).collect();
+    gone.sort();
+    gone.dedup();
+    for serial in gone {
+        let number = serial.as_u64();
+        let row = number.and_then(|number| Some((number, old.common(number)?)));
+        match row {
+            Some((number, row)) => change.narrow.extend(unnamed(number, &row)),
+            None => {
+                let row = old.wide.get(serial);
+                change
+                    .wide
+                    .extend(row.and_then(|row| unnamed(serial.clone(), row)));
+            }
+        }
+    }
+    change.narrow.sort_by_key(|step| step.serial);
+    change.wide.sort_by(|a, b| a.serial.cmp(&b.serial));
+    change
 }
 
 /// Walks two sorted tables, and tells of each serial what either says.

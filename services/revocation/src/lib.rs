@@ -26,6 +26,7 @@ mod check_certificate;
 mod config;
 mod consumers;
 mod diff;
+mod drop_folder;
 mod end_watches;
 mod entity;
 mod error;
@@ -41,6 +42,7 @@ mod read_list;
 mod recheck;
 mod replicate;
 mod source;
+mod source_state;
 mod start_watch;
 mod status;
 mod store;
@@ -90,7 +92,7 @@ struct Inner {
     anchors: PinnedAnchors,
     config: Config,
     client: source::SourceClient,
-    sources: Vec<sync_crls::SourceState>,
+    sources: Vec<source_state::SourceState>,
     status: Arc<status::StatusStore>,
     /// Up to which of the versions that any process took over this one has looked.
     caught_up: AtomicI64,
@@ -122,7 +124,7 @@ impl Revocation {
         on: &Platform,
         anchors: impl Into<PinnedAnchors>,
     ) -> Result<Self, OpenError> {
-        let sources = sync_crls::sources(&config).map_err(refused)?;
+        let sources = source_state::sources(&config).map_err(refused)?;
         let client = source::SourceClient::new(&config).map_err(refused)?;
         let db = on.databases.open(NAME, Migrator).await?;
         let status = status::StatusStore::default();

@@ -15,6 +15,8 @@ pub(crate) enum ListProblem {
     TooLarge(usize),
     #[error("not an index of lists: {0}")]
     Index(String),
+    #[error("the drop folder cannot be used: {0}")]
+    Folder(String),
     #[error("an address outside the source's host, or none at all")]
     Address,
     #[error("no pinned issuer of this environment has signed it")]
@@ -29,6 +31,10 @@ pub(crate) enum ListProblem {
     NumberReused(String),
     #[error("its number is higher than that of the list in force, and its thisUpdate earlier")]
     EarlierThisUpdate,
+    #[error("a delta over list {0}, which was never taken over")]
+    BaseUnknown(String),
+    #[error("not whole: it ends before its own length says")]
+    Incomplete,
     #[error("the list of another address of the same index")]
     OtherList,
     #[error("no longer named by the index")]
@@ -54,6 +60,7 @@ impl ListProblem {
             Self::HttpStatus(_) => "http_status",
             Self::TooLarge(_) => "too_large",
             Self::Index(_) => "index_malformed",
+            Self::Folder(_) => "folder",
             Self::Address => "address_refused",
             Self::NotVerified => "not_verified",
             Self::Unusable(_) => "unusable",
@@ -61,6 +68,8 @@ impl ListProblem {
             Self::NotNewer { .. } => "number_not_newer",
             Self::NumberReused(_) => "number_reused",
             Self::EarlierThisUpdate => "this_update_earlier",
+            Self::BaseUnknown(_) => "delta_base_unknown",
+            Self::Incomplete => "incomplete",
             Self::OtherList => "other_list",
             Self::NotListed => "not_listed",
             Self::EntriesVanished { .. } => ENTRIES_VANISHED,

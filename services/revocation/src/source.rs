@@ -5,6 +5,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use reqwest::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use serde::Deserialize;
 use url::Url;
 
@@ -12,6 +13,8 @@ use crate::{config::Config, problem::ListProblem};
 
 /// Octets of an index: 10,000 lists of a few hundred octets each.
 const INDEX_LIMIT: usize = 8 << 20;
+/// A validator of more octets is not kept.
+const VALIDATOR_LIMIT: usize = 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Fetches from sources.
@@ -30,6 +33,27 @@ pub(crate) struct Listed {
     pub(crate) named: String,
     /// The index's word for what lies there: good for not fetching the same again, and for nothing else.
     pub(crate) sha256: Option<String>,
+}
+
+/// What a source calls the octets that it gave (RFC 9110 8.8), to be asked for others only.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Validators {
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+}
+
+/// What a source answered.
+pub(crate) enum Fetched {
+    /// It has nothing but what the validators name (304).
+    Unchanged,
+    Octets(Vec<u8>, Validators),
+}
+
+/// An index as it was read last, and what the source called it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct IndexRead {
+    pub(crate) lists: Vec<Listed>,
+    validators: Validators,
 }
 
 /// The parts of an index that are read; it may say more.
@@ -62,30 +86,68 @@ impl SourceClient {
         })
     }
 
-    /// Fetches and reads an index.
-    pub(crate) async fn index(&self, address: &Url) -> Result<Vec<Listed>, ListProblem> {
-        let octets = self.fetch(address, INDEX_LIMIT).await?;
-        parse(address, &octets, self.list_limit)
+    /// Fetches and reads an index; `last` is what it said the last time.
+    pub(crate) async fn index(
+        &self,
+        address: &Url,
+        last: Option<IndexRead>,
+    ) -> Result<IndexRead, ListProblem> {
+        let validators = last.as_ref().map(|last| last.validators.clone());
+        let fetched = self
+            .fetch(address, validators.as_ref(), INDEX_LIMIT)
+            .await?;
+        match (fetched, last) {
+            (Fetched::Octets(octets, validators), _) => Ok(IndexRead {
+                lists: parse(address, &octets, self.list_limit)?,
+                validators,
+            }),
+            (Fetched::Unchanged, Some(last)) => Ok(last),
+            (Fetched::Unchanged, None) => Err(ListProblem::HttpStatus(304)),
+        }
     }
 
-    /// Fetches a list.
-    pub(crate) async fn list(&self, address: &Url) -> Result<Vec<u8>, ListProblem> {
-        self.fetch(address, self.crl_limit).await
+    /// Fetches a list, unless it is still the one that the validators name.
+    pub(crate) async fn list(
+        &self,
+        address: &Url,
+        validators: Option<&Validators>,
+    ) -> Result<Fetched, ListProblem> {
+        self.fetch(address, validators, self.crl_limit).await
     }
 
-    async fn fetch(&self, address: &Url, limit: usize) -> Result<Vec<u8>, ListProblem> {
+    async fn fetch(
+        &self,
+        address: &Url,
+        validators: Option<&Validators>,
+        limit: usize,
+    ) -> Result<Fetched, ListProblem> {
         let unreachable =
             |error: reqwest::Error| ListProblem::Unreachable(error.without_url().to_string());
-        let mut response = self
-            .http
-            .get(address.clone())
-            .send()
-            .await
-            .map_err(unreachable)?;
+        let mut request = self.http.get(address.clone());
+        let known = validators.cloned().unwrap_or_default();
+        let conditional = known.etag.is_some() || known.last_modified.is_some();
+        if let Some(etag) = known.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(date) = known.last_modified {
+            request = request.header(IF_MODIFIED_SINCE, date);
+        }
+        let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status().as_u16();
+        if status == 304 && conditional {
+            return Ok(Fetched::Unchanged);
+        }
         if status != 200 {
             return Err(ListProblem::HttpStatus(status));
         }
+        let said = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            (value.len() <= VALIDATOR_LIMIT).then(|| value.to_owned())
+        };
+        let validators = Validators {
+            etag: said(ETAG),
+            last_modified: said(LAST_MODIFIED),
+        };
         let declared = response.content_length().unwrap_or(0);
         if usize::try_from(declared).map_or(true, |declared| declared > limit) {
             return Err(ListProblem::TooLarge(limit));
@@ -98,7 +160,7 @@ impl SourceClient {
             }
             octets.extend_from_slice(&chunk);
         }
-        Ok(octets)
+        Ok(Fetched::Octets(octets, validators))
     }
 }
 

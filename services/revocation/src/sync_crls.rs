@@ -5,7 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{Arc, atomic::Ordering},
 };
 
 use futures_util::{StreamExt, stream};
@@ -17,13 +17,13 @@ use warikan_types::{BillingMonth, Environment, Id, Request, Timestamp};
 
 use crate::{
     Revocation,
-    accept_list::AcceptError,
-    config::Config,
+    accept_list::{AcceptError, Offer},
     entity::source_list,
     error::Error,
     problem::ListProblem,
     read_list::{ReadList, read_list},
-    source::Listed,
+    source::{Fetched, IndexRead, Listed, Validators},
+    source_state::{Place, SourceState},
     store::{lists, snapshots::Form, sources},
 };
 
@@ -49,51 +49,21 @@ pub enum SyncError {
     Watches(#[from] Error),
 }
 
-/// A configured source.
-pub(crate) struct SourceState {
-    pub(crate) environment: Environment,
-    index: Url,
-    /// One sync at a time; whether the last one came through.
-    gate: Mutex<bool>,
-    /// Syncs begun so far.
-    begun: AtomicU64,
-    /// Whether a look at all that the source names is behind us: in this process, or in the one that stored its lists.
-    pub(crate) looked: AtomicBool,
-}
-
-/// Checks the configured sources.
-pub(crate) fn sources(config: &Config) -> Result<Vec<SourceState>, String> {
-    let mut seen = HashSet::new();
-    config
-        .sources
-        .iter()
-        .map(|source| {
-            let environment = source.environment;
-            if !seen.insert(environment) {
-                return Err(format!("two sources for {}", environment.as_str()));
-            }
-            let index: Url = source
-                .index_url
-                .parse()
-                .map_err(|error| format!("{} is no address: {error}", source.index_url))?;
-            if !matches!(index.scheme(), "http" | "https") {
-                return Err(format!("{index} is neither http nor https"));
-            }
-            Ok(SourceState {
-                environment,
-                index,
-                gate: Mutex::new(false),
-                begun: AtomicU64::new(0),
-                looked: AtomicBool::new(false),
-            })
-        })
-        .collect()
-}
-
 /// A list to look at.
 struct Target {
     address: Uuid,
     url: Url,
+    /// The list in force that it brought, and what the source called it.
+    held: Option<(Uuid, Validators)>,
+    /// SHA-256 of what it brought before.
+    before: Option<String>,
+}
+
+/// What a look at a list came to.
+enum Seen {
+    /// The source has nothing else than what is in force.
+    Unchanged(Uuid),
+    Read(ReadList, Validators),
 }
 
 impl Revocation {
@@ -114,7 +84,10 @@ impl Revocation {
         }
         source.begun.fetch_add(1, Ordering::AcqRel);
         *came_through = false;
-        self.look(source).await?;
+        match &source.place {
+            Place::Index(last) => self.look(source, last).await?,
+            Place::Folder(folder) => self.look_into(source, folder).await?,
+        }
         *came_through = true;
         source.looked.store(true, Ordering::Release);
         Ok(())
@@ -140,12 +113,19 @@ impl Revocation {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn look(&self, source: &SourceState) -> Result<(), SyncError> {
+    async fn look(
+        &self,
+        source: &SourceState,
+        last: &Mutex<Option<IndexRead>>,
+    ) -> Result<(), SyncError> {
         let environment = source.environment;
         let troubled = sources::troubled(self.0.db.worker(), environment).await?;
-        let listed = match self.0.client.index(&source.index).await {
-            Ok(listed) => listed,
+        let mut last = last.lock().await;
+        let index = self.0.client.index(&source.index, last.clone()).await;
+        let listed = match index {
+            Ok(read) => last.insert(read).lists.clone(),
             Err(problem) => {
+                *last = None;
                 self.note(environment, source.index.as_str(), &problem)
                     .await?;
                 return Err(SyncError::Index {
@@ -154,40 +134,82 @@ impl Revocation {
                 });
             }
         };
+        drop(last);
         self.settle(environment, source.index.as_str(), &troubled)
             .await?;
         let (targets, mut in_force) = self.targets(environment, listed, &troubled).await?;
         let mut fetched = stream::iter(targets)
             .map(|target| async move {
-                let outcome = self.obtain(environment, &target.url).await;
+                let outcome = self.obtain(environment, &target).await;
                 (target, outcome)
             })
             .buffer_unordered(FETCHES);
+        // A delta may arrive before the list that it starts from.
+        let mut early = Vec::new();
         while let Some((target, outcome)) = fetched.next().await {
-            let url = target.url.as_str();
             let accepted = match outcome {
-                Ok(read) => self.accept(target.address, url, read).await,
+                Ok(Seen::Unchanged(list)) => Ok(list),
+                Ok(Seen::Read(read, validators)) => {
+                    let offer = target.offer(read, validators);
+                    let accepted = self.accept(&offer).await;
+                    if is_early(&accepted) {
+                        early.push((target.url.clone(), offer.list, offer.validators, target));
+                        continue;
+                    }
+                    accepted
+                }
                 Err(problem) => Err(problem.into()),
             };
-            match accepted {
-                Ok(list) => {
-                    in_force.push(list);
-                    self.settle(environment, url, &troubled).await?;
-                }
-                Err(AcceptError::Problem(problem)) => {
-                    self.note(environment, url, &problem).await?;
-                }
-                Err(AcceptError::Database(error)) => return Err(error.into()),
-            }
+            let url = target.url.as_str();
+            in_force.extend(self.outcome(environment, url, accepted, &troubled).await?);
         }
+        for (url, list, validators, target) in early {
+            let offer = Offer {
+                address: target.address,
+                url: url.as_str(),
+                list,
+                before: target.before,
+                validators,
+            };
+            let accepted = self.accept(&offer).await;
+            in_force.extend(
+                self.outcome(environment, url.as_str(), accepted, &troubled)
+                    .await?,
+            );
+        }
+        self.confirm(environment, &in_force).await
+    }
+
+    /// Notes what became of a list: in force, or odd.
+    pub(crate) async fn outcome(
+        &self,
+        environment: Environment,
+        url: &str,
+        accepted: Result<Uuid, AcceptError>,
+        troubled: &HashSet<String>,
+    ) -> Result<Option<Uuid>, SyncError> {
+        match accepted {
+            Ok(list) => {
+                self.settle(environment, url, troubled).await?;
+                Ok(Some(list))
+            }
+            Err(AcceptError::Problem(problem)) => {
+                self.note(environment, url, &problem).await?;
+                Ok(None)
+            }
+            Err(AcceptError::Database(error)) => Err(error.into()),
+        }
+    }
+
+    /// Notes that a look found these lists in force.
+    pub(crate) async fn confirm(
+        &self,
+        environment: Environment,
+        lists: &[Uuid],
+    ) -> Result<(), SyncError> {
         let month = BillingMonth::of(self.0.platform.clock().now());
-        Ok(lists::confirm(
-            self.0.db.worker(),
-            &in_force,
-            month,
-            self.time_of(environment),
-        )
-        .await?)
+        let at = self.time_of(environment);
+        Ok(lists::confirm(self.0.db.worker(), lists, month, at).await?)
     }
 
     /// What has to be fetched, and the lists that the index says are still the ones we hold.
@@ -211,28 +233,43 @@ impl Revocation {
             let row = known.get(url.as_str());
             let held = row.and_then(|(_, held)| held.as_ref());
             // A list in trouble is looked at again whatever the index says of it.
-            let mut same = held.filter(|held| list.sha256.as_ref() == Some(&held.version));
-            if let Some(held) = held
-                && self.0.status.get(&lists::key_of(held)?).is_none()
-            {
-                let lost = ListProblem::Damaged("see the log");
-                self.note(environment, url.as_str(), &lost).await?;
-                same = None;
+            let mut known_here = false;
+            if let Some(held) = held {
+                known_here = self.0.status.get(&lists::key_of(held)?).is_some();
+                if !known_here {
+                    let lost = ListProblem::Damaged("see the log");
+                    self.note(environment, url.as_str(), &lost).await?;
+                }
             }
-            if let Some(held) = same.filter(|_| !troubled.contains(url.as_str())) {
+            // A list in trouble is looked at again whatever the index and the source say of it.
+            let trusted = held.filter(|_| known_here && !troubled.contains(url.as_str()));
+            let brought = row.and_then(|(row, _)| row.brought.clone());
+            if let Some(held) = trusted
+                && list.sha256.is_some()
+                && list.sha256.as_ref() == brought.as_ref().or(Some(&held.version))
+            {
                 in_force.push(held.id);
                 continue;
             }
             let address = match row {
                 Some((row, _)) => row.id,
                 None => {
-                    let row = self.new_address(environment, &url);
+                    let row = self.new_address(environment, url.as_str());
                     let id = row.id;
                     fresh.push(row);
                     id
                 }
             };
-            targets.push(Target { address, url });
+            let validators = row.map(|(row, _)| Validators {
+                etag: row.etag.clone(),
+                last_modified: row.last_modified.clone(),
+            });
+            targets.push(Target {
+                address,
+                url,
+                held: trusted.map(|held| held.id).zip(validators),
+                before: brought,
+            });
         }
         if !fresh.is_empty() {
             sources::add(self.0.db.worker(), &fresh).await?;
@@ -272,12 +309,12 @@ impl Revocation {
         Ok(())
     }
 
-    fn new_address(&self, environment: Environment, url: &Url) -> source_list::Model {
+    pub(crate) fn new_address(&self, environment: Environment, url: &str) -> source_list::Model {
         let id: Id<Request> = self.0.platform.entropy.id(self.0.platform.clock().now());
         source_list::Model {
             id: id.uuid(),
             environment: environment.as_str().to_owned(),
-            url: url.to_string(),
+            url: url.to_owned(),
             listed: true,
             partition_id: None,
             form: Form::Whole.as_str().to_owned(),
@@ -288,13 +325,24 @@ impl Revocation {
     }
 
     /// Fetches and verifies a list. Verifying millions of entries is work for a thread that may block.
-    async fn obtain(&self, environment: Environment, url: &Url) -> Result<ReadList, ListProblem> {
-        let octets = self.0.client.list(url).await?;
+    async fn obtain(&self, environment: Environment, target: &Target) -> Result<Seen, ListProblem> {
+        let validators = target.held.as_ref().map(|held| &held.1);
+        let (octets, validators) = match self.0.client.list(&target.url, validators).await? {
+            Fetched::Octets(octets, validators) => (octets, validators),
+            Fetched::Unchanged => {
+                let held = target.held.as_ref().map(|held| held.0);
+                return held
+                    .map(Seen::Unchanged)
+                    .ok_or(ListProblem::HttpStatus(304));
+            }
+        };
         let anchors = self.0.anchors.current();
         let at = self.time_of(environment);
-        tokio::task::spawn_blocking(move || read_list(&octets, &anchors, environment, at))
-            .await
-            .map_err(|_| ListProblem::Panicked)?
+        let read =
+            tokio::task::spawn_blocking(move || read_list(&octets, &anchors, environment, at))
+                .await
+                .map_err(|_| ListProblem::Panicked)??;
+        Ok(Seen::Read(read, validators))
     }
 
     /// The time by which the environment's lists are judged.
@@ -302,7 +350,7 @@ impl Revocation {
         self.0.platform.clocks.of(environment).now()
     }
 
-    async fn note(
+    pub(crate) async fn note(
         &self,
         environment: Environment,
         url: &str,
@@ -314,7 +362,7 @@ impl Revocation {
         sources::report(self.0.db.worker(), environment, url, problem, now, entropy).await
     }
 
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         environment: Environment,
         url: &str,
@@ -331,4 +379,24 @@ impl Revocation {
         let now = self.0.platform.clock().now();
         sources::settle(self.0.db.worker(), environment, url, now).await
     }
+}
+
+impl Target {
+    fn offer(&self, list: ReadList, validators: Validators) -> Offer<'_> {
+        Offer {
+            address: self.address,
+            url: self.url.as_str(),
+            list: Arc::new(list),
+            before: self.before.clone(),
+            validators,
+        }
+    }
+}
+
+/// Whether a delta came before the list that it starts from.
+pub(crate) const fn is_early(accepted: &Result<Uuid, AcceptError>) -> bool {
+    matches!(
+        accepted,
+        Err(AcceptError::Problem(ListProblem::BaseUnknown(_)))
+    )
 }

@@ -76,10 +76,16 @@ impl Table {
         self.lows.len() + self.wide.len()
     }
 
+    /// Serials that the version itself names.
+    pub(crate) fn listed(&self) -> usize {
+        let wide = self.wide.values().filter(|row| row.gone.is_none()).count();
+        self.lows.len() - self.gone.len() + wide
+    }
+
     /// What is known of a serial; `None`: no version ever named it.
     pub(crate) fn find(&self, serial: &Serial) -> Option<Row<Revocation>> {
         let found = serial.as_u64().and_then(|number| {
-            let row = self.row(number, self.place(number)?);
+            let row = self.common(number)?;
             Some(Row {
                 said: row.said.revocation()?,
                 since: row.since,
@@ -104,6 +110,11 @@ impl Table {
             return None;
         }
         self.wide.get(serial).map(|row| row.said)
+    }
+
+    /// What is known of a serial of common size.
+    pub(crate) fn common(&self, serial: u64) -> Option<Row<Said>> {
+        Some(self.row(serial, self.place(serial)?))
     }
 
     fn place(&self, serial: u64) -> Option<usize> {

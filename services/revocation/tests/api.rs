@@ -406,7 +406,7 @@ async fn a_configuration_that_cannot_be_meant_is_refused() {
     let (here, other) = (Environment::Production, "http://127.0.0.1:1/x");
     for sources in [
         vec![source(here, "not an address")],
-        vec![source(here, "file:///etc/passwd")],
+        vec![source(here, "ftp://127.0.0.1/index")],
         vec![source(here, other), source(here, other)],
     ] {
         let config = Config {

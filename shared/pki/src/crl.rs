@@ -5,27 +5,29 @@
 //! slices, once to check them and again whenever someone iterates; no table of them is built, and no length that the
 //! sender claims decides about memory.
 //!
-//! A list is *unusable*, never "good", when it is a delta, indirect, of another issuer, from the future, without
-//! nextUpdate or number, or has a critical extension (of the list or of any entry) that is not understood here.
+//! A list is *unusable*, never "good", when it is indirect, of another issuer, from the future, without nextUpdate or number, or
+//! has a critical extension (of the list or of any entry) that is not understood here. A delta (RFC 5280 5.2.4) is only given to
+//! who asks for it ([`SignedCrl::walk`]) and knows the list that it starts from.
 
 pub(crate) mod entries;
 pub(crate) mod number;
 pub(crate) mod scope;
+mod signed;
 
 use warikan_types::{CrlPartition, IssuerKey, Timestamp};
 
-pub use entries::{CrlEntries, CrlEntry};
+pub use entries::{CrlEntries, CrlEntry, ListedEntry};
 pub use number::{CrlNumber, CrlNumberError};
+pub use signed::SignedCrl;
 
 use crate::{
-    algorithm::SignatureAlgorithm,
     anchor::TrustAnchor,
     der::{DerError, INTEGER, Reader, SEQUENCE, constructed},
     extension::{self, KeyUsage, ReasonFlags},
     name::CanonicalName,
     oid::ce,
     time,
-    view::{self, Extension, SignedParts},
+    view::{self, Extension},
 };
 
 /// Why a list cannot be used.
@@ -74,6 +76,7 @@ pub struct VerifiedCrl<'a> {
     partition: Option<CrlPartition>,
     only_some_reasons: Option<ReasonFlags>,
     number: CrlNumber,
+    base: Option<CrlNumber>,
     this_update: Timestamp,
     next_update: Timestamp,
     /// Content of `revokedCertificates`.
@@ -87,38 +90,19 @@ impl<'a> VerifiedCrl<'a> {
     /// # Errors
     /// [`CrlError`]. Before the signature is proved nothing of what is signed is read.
     pub fn verify(der: &'a [u8], issuer: &TrustAnchor, at: Timestamp) -> Result<Self, CrlError> {
-        let parts = SignedParts::read(der)?;
-        let algorithm = SignatureAlgorithm::from_der(parts.algorithm)
-            .map_err(|_| CrlError::AlgorithmRefused)?;
-        issuer
-            .public_key()
-            .verify(algorithm, parts.tbs, parts.signature)
-            .map_err(|_| CrlError::SignatureInvalid)?;
-        let list = List::read(parts.tbs, parts.algorithm)?;
-        if list.version != 2 {
-            return Err(CrlError::Malformed("not a version 2 list"));
+        let signed = SignedCrl::read(der)?;
+        signed.prove(issuer)?;
+        let list = signed.open(issuer, at)?;
+        if list.base.is_some() {
+            return Err(CrlError::Delta);
         }
-        if list.this_update > at {
-            return Err(CrlError::NotYet);
-        }
-        let next_update = list
-            .next_update
-            .ok_or(CrlError::Malformed("no nextUpdate"))?;
-        if next_update < list.this_update {
-            return Err(CrlError::Malformed("nextUpdate before thisUpdate"));
-        }
-        list.check_issuer(issuer)?;
-        let scope = list.scope()?;
-        Ok(Self {
-            issuer_key: issuer.key(),
-            partition: scope.partition,
-            only_some_reasons: scope.only_some_reasons,
-            number: list.number()?,
-            this_update: list.this_update,
-            next_update,
-            entries: list.entries,
-            count: entries::check(list.entries)?,
-        })
+        list.checked(|_| {})
+    }
+
+    /// Reads every entry, once.
+    fn checked(mut self, each: impl FnMut(ListedEntry<'a>)) -> Result<Self, CrlError> {
+        self.count = entries::walk(self.entries, self.base.is_some(), each)?;
+        Ok(self)
     }
 
     /// The key whose certificates it is about.
@@ -143,6 +127,12 @@ impl<'a> VerifiedCrl<'a> {
     #[must_use]
     pub const fn number(&self) -> &CrlNumber {
         &self.number
+    }
+
+    /// For a delta, the number of the complete list that it starts from (RFC 5280 5.2.4); `None` for a complete list.
+    #[must_use]
+    pub const fn base(&self) -> Option<&CrlNumber> {
+        self.base.as_ref()
     }
 
     /// As of when it speaks.
@@ -266,6 +256,17 @@ impl<'a> List<'a> {
         number::read(one.value)
     }
 
+    /// BaseCRLNumber (RFC 5280 5.2.4): always critical, so that nobody takes a delta for everything.
+    fn base(&self) -> Result<Option<CrlNumber>, CrlError> {
+        match self.extension(ce::DELTA_CRL) {
+            None => Ok(None),
+            Some(one) if one.critical => number::read(one.value).map(Some),
+            Some(_) => Err(CrlError::Malformed(
+                "a delta indicator that is not critical",
+            )),
+        }
+    }
+
     /// What the list covers, and that no critical extension stays unread.
     fn scope(&self) -> Result<Scope, CrlError> {
         let mut scope = Scope::default();
@@ -273,7 +274,7 @@ impl<'a> List<'a> {
             match one.oid {
                 // RFC 5280 5.2.1, 5.2.3: never critical.
                 ce::AUTHORITY_KEY_ID | ce::CRL_NUMBER if !one.critical => {}
-                ce::DELTA_CRL => return Err(CrlError::Delta),
+                ce::DELTA_CRL => {}
                 ce::ISSUING_DISTRIBUTION_POINT => scope = Scope::read(one.value)?,
                 _ if one.critical => return Err(CrlError::UnknownCritical),
                 _ => {}

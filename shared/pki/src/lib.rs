@@ -49,7 +49,9 @@ pub use attributes::{
     AttributeField, AttributeProblem, Attributes, BirthDate, Sex, UnknownAttribute,
 };
 pub use certificate::{Certificate, ParseError};
-pub use crl::{CrlEntries, CrlEntry, CrlError, CrlNumber, CrlNumberError, VerifiedCrl};
+pub use crl::{
+    CrlEntries, CrlEntry, CrlError, CrlNumber, CrlNumberError, ListedEntry, SignedCrl, VerifiedCrl,
+};
 pub use der::is_der;
 pub use evidence::{Evidence, Signed, StatusFact, StatusKnowledge};
 pub use examine::{Examined, PathError, VerifiedPath, examine};

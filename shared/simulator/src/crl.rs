@@ -79,6 +79,19 @@ pub struct Publication {
     pub crls: Vec<PublishedCrl>,
 }
 
+impl Publication {
+    /// The number of the list of this generation and partition.
+    fn number_of(&self, generation: &Generation, partition: Option<&str>) -> Option<u64> {
+        let (choice, number) = (generation.record.choice, generation.record.generation);
+        let partition = partition.unwrap_or("all");
+        let lists = self.crls.iter();
+        let mut same = lists.filter(|crl| {
+            (crl.choice, crl.generation) == (choice, number) && crl.partition == partition
+        });
+        same.next().map(|crl| crl.number)
+    }
+}
+
 impl Simulator {
     /// Publishes with the default options: a partition per municipality, valid two days.
     ///
@@ -98,6 +111,29 @@ impl Simulator {
         at: DateTime<Utc>,
         options: PublicationOptions,
     ) -> Result<Publication, SimulatorError> {
+        self.publish_since(at, options, None)
+    }
+
+    /// Publishes delta lists (RFC 5280 5.2.4): what was revoked since `base`, with the numbers of its lists as BaseCRLNumber. They count
+    /// on in the one sequence of numbers. The lists of `base` must have been cut in the same way.
+    ///
+    /// # Errors
+    /// [`SimulatorError::Key`] if a CA's key does not sign.
+    pub fn publish_delta(
+        &mut self,
+        at: DateTime<Utc>,
+        options: PublicationOptions,
+        base: &Publication,
+    ) -> Result<Publication, SimulatorError> {
+        self.publish_since(at, options, Some(base))
+    }
+
+    fn publish_since(
+        &mut self,
+        at: DateTime<Utc>,
+        options: PublicationOptions,
+        base: Option<&Publication>,
+    ) -> Result<Publication, SimulatorError> {
         let at = calendar::whole_seconds(at);
         let mut crls = Vec::new();
         let mut published = Vec::new();
@@ -105,7 +141,7 @@ impl Simulator {
         for generation in self.generations().filter(|one| one.is_in_force(at)) {
             let key = (generation.record.choice, generation.record.generation);
             let entries = revoked.get(&key).map_or(&[][..], Vec::as_slice);
-            crls.extend(self.lists_of(generation, entries, at, options)?);
+            crls.extend(self.lists_of(generation, entries, at, options, base)?);
             published.push(key);
         }
         for (choice, number) in published {
@@ -144,6 +180,7 @@ impl Simulator {
         revoked: &[(&CertificateRecord, Revocation)],
         at: DateTime<Utc>,
         options: PublicationOptions,
+        base: Option<&Publication>,
     ) -> Result<Vec<PublishedCrl>, SimulatorError> {
         // RFC 5280 3.3: an entry stays until it has stood on one list issued after the certificate's end.
         let last = generation.record.last_published;
@@ -159,6 +196,7 @@ impl Simulator {
             let entries: Vec<Der> = revoked
                 .iter()
                 .filter(|(certificate, _)| listed(certificate))
+                .filter(|(_, revocation)| base.is_none_or(|base| base.at < revocation.at))
                 .filter(|(certificate, _)| {
                     name.as_ref()
                         .is_none_or(|name| *name == certificate.partition)
@@ -167,11 +205,12 @@ impl Simulator {
                 .collect();
             let number = generation.record.crl_number + 1;
             let next_update = at + options.validity;
+            let started = base.and_then(|base| base.number_of(generation, name.as_deref()));
             let der = self.list(
                 generation,
                 municipality,
                 &entries,
-                number,
+                (number, started),
                 (at, next_update),
             )?;
             out.push(PublishedCrl {
@@ -195,7 +234,7 @@ impl Simulator {
         generation: &Generation,
         municipality: Option<&Municipality>,
         entries: &[Der],
-        number: u64,
+        (number, base): (u64, Option<u64>),
         (this_update, next_update): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Der, SimulatorError> {
         let issuer = generation.issuer(self);
@@ -203,6 +242,10 @@ impl Simulator {
             issuer.authority_key_identifier(),
             Extension::plain(oid::CRL_NUMBER, der::integer(number)),
         ];
+        if let Some(base) = base {
+            let value = der::integer(base);
+            extensions.push(Extension::critical(oid::DELTA_CRL_INDICATOR, value));
+        }
         if let Some(municipality) = municipality {
             let name = names::distribution_point(issuer.hierarchy, issuer.choice, municipality);
             let value = der::sequence(&[profile::full_name(&name)]);

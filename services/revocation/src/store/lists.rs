@@ -186,7 +186,7 @@ pub(crate) fn key_of(row: &crl_partition::Model) -> Result<ListKey, DbErr> {
 /// A version's line in the history. `change`: from the version before; without one everything is new.
 pub(crate) fn history(
     list: &crl_partition::Model,
-    entries: usize,
+    entries: i64,
     change: Option<&Change>,
     accepted_at: Timestamp,
 ) -> crl_version::Model {
@@ -199,8 +199,8 @@ pub(crate) fn history(
         number: list.number.clone(),
         this_update: list.this_update,
         next_update: list.next_update,
-        entries: super::count(entries),
-        added: count(Kind::Added) + super::count(first),
+        entries,
+        added: count(Kind::Added) + first,
         changed: count(Kind::Changed) + count(Kind::Returned),
         vanished: count(Kind::Left),
         accepted_at: accepted_at.utc(),

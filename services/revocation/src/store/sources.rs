@@ -11,8 +11,9 @@ use sea_orm::{
 use uuid::Uuid;
 use warikan_types::{Entropy, Environment, Id, Request, Timestamp};
 
-use super::CHUNK;
+use super::{CHUNK, snapshots::Form};
 use crate::{
+    accept_list::Offer,
     entity::{crl_partition, source_list, source_problem},
     problem::{ENTRIES_VANISHED, ListProblem},
 };
@@ -34,6 +35,19 @@ pub(crate) async fn known<C: ConnectionTrait>(
         .into_iter()
         .map(|known| (known.0.url.clone(), known))
         .collect())
+}
+
+/// The row of an address.
+pub(crate) async fn address<C: ConnectionTrait>(
+    db: &C,
+    environment: Environment,
+    url: &str,
+) -> Result<Option<source_list::Model>, DbErr> {
+    source_list::Entity::find()
+        .filter(source_list::Column::Environment.eq(environment.as_str()))
+        .filter(source_list::Column::Url.eq(url))
+        .one(db)
+        .await
 }
 
 /// A page of all addresses.
@@ -107,13 +121,15 @@ pub(crate) async fn set_listed<C: ConnectionTrait>(
     Ok(())
 }
 
-/// Whether another address of the same index brings this list.
+/// Whether another address of the same index brings this list in this form.
 pub(crate) async fn claimed_elsewhere<C: ConnectionTrait>(
     db: &C,
     list: Uuid,
     here: Uuid,
+    form: Form,
 ) -> Result<bool, DbErr> {
     source_list::Entity::find()
+        .filter(source_list::Column::Form.eq(form.as_str()))
         .filter(source_list::Column::PartitionId.eq(list))
         .filter(source_list::Column::Listed.eq(true))
         .filter(source_list::Column::Id.ne(here))
@@ -122,15 +138,27 @@ pub(crate) async fn claimed_elsewhere<C: ConnectionTrait>(
         .map(|found| found.is_some())
 }
 
-/// Notes which list an address brings.
+/// Notes which list an address brings, in which form and octets, and what the source calls them.
 pub(crate) async fn claim<C: ConnectionTrait>(
     db: &C,
-    address: Uuid,
+    offer: &Offer<'_>,
     list: Uuid,
 ) -> Result<(), DbErr> {
+    let (brought, form) = (offer.list.version.clone(), offer.list.form().as_str());
+    let validators = &offer.validators;
     source_list::Entity::update_many()
         .col_expr(source_list::Column::PartitionId, Expr::value(Some(list)))
-        .filter(source_list::Column::Id.eq(address))
+        .col_expr(source_list::Column::Form, Expr::value(form))
+        .col_expr(source_list::Column::Brought, Expr::value(Some(brought)))
+        .col_expr(
+            source_list::Column::Etag,
+            Expr::value(validators.etag.clone()),
+        )
+        .col_expr(
+            source_list::Column::LastModified,
+            Expr::value(validators.last_modified.clone()),
+        )
+        .filter(source_list::Column::Id.eq(offer.address))
         .exec(db)
         .await?;
     Ok(())

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use warikan_types::{RevocationReason, Serial, Timestamp};
 
 use super::*;
-use crate::diff::{Change, Kind, Listing, Revocation, diff, narrow};
+use crate::diff::{Change, Kind, Listing, Revocation, delta, diff, narrow};
 
 /// What a list names, the plain way.
 type Plain = BTreeMap<Vec<u8>, Revocation>;
@@ -134,6 +134,29 @@ proptest! {
         prop_assert_eq!(count(Kind::Changed), changed.count());
         let left: Vec<Vec<u8>> = change.left().map(|(serial, _)| serial.octets().to_vec()).collect();
         prop_assert_eq!(left.len(), count(Kind::Left));
+    }
+
+    #[test]
+    fn a_delta_over_its_base_is_the_full_list(
+        base in plain(), between in plain(), new in plain(), unchanged in any::<bool>(),
+    ) {
+        // RFC 5280 5.2.4: a delta names what is different from its base, and may be laid over any list from there on.
+        let (tables, _) = history(&[base.clone(), between.clone()]);
+        let held = if unchanged { &tables[0] } else { &tables[1] };
+        let now_held = if unchanged { &base } else { &between };
+        // What a delta from `base` to `new` has to say, for whoever holds anything in between: every entry that is not as
+        // it was in the base, or not as it was at some time since.
+        let differs = |one: &Vec<u8>| base.get(one) != new.get(one) || between.get(one) != new.get(one);
+        let named: Plain = new.iter().filter(|(one, _)| differs(one)).map(|(one, said)| (one.clone(), *said)).collect();
+        let removed: Vec<Serial> = base.keys().chain(between.keys()).filter(|one| !new.contains_key(*one)).map(|one| serial(one)).collect();
+        let by_delta = delta(held, &listing(&named), &removed);
+        let by_list = diff(held, &listing(&new));
+        prop_assert_eq!(&by_delta, &by_list);
+        let table = held.apply(&[(9, &by_delta)]).unwrap();
+        for one in now_held.keys().chain(new.keys()) {
+            let row = table.find(&serial(one)).unwrap();
+            prop_assert_eq!(row.gone.is_none(), new.contains_key(one));
+        }
     }
 
     #[test]

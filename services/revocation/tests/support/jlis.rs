@@ -27,6 +27,9 @@ struct State {
     files: HashMap<String, Answer>,
     index: Vec<Value>,
     requests: Vec<String>,
+    /// Whether bodies carry an ETag and conditions are heeded (RFC 9110 13.1.2).
+    validators: bool,
+    answered: Vec<u16>,
 }
 
 pub struct Jlis {
@@ -92,6 +95,21 @@ impl Jlis {
         self.lock().index.push(entry);
     }
 
+    /// Puts an entry before all others.
+    pub fn list_first(&self, entry: Value) {
+        self.lock().index.insert(0, entry);
+    }
+
+    /// From here on bodies carry an ETag, and conditions are heeded.
+    pub fn with_validators(&self) {
+        self.lock().validators = true;
+    }
+
+    /// What requests were answered since the last call.
+    pub fn answered(&self) -> Vec<u16> {
+        std::mem::take(&mut self.lock().answered)
+    }
+
     /// Leaves the index's hashes out, so that everything is fetched.
     pub fn without_hashes(&self) {
         for entry in &mut self.lock().index {
@@ -113,15 +131,28 @@ async fn serve(request: HttpRequest, state: Data<Mutex<State>>) -> HttpResponse 
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     let path = request.path().to_owned();
     state.requests.push(path.clone());
-    match state.files.get(&path) {
-        Some(Answer::Body(octets)) => HttpResponse::Ok().body(octets.clone()),
+    let body = match state.files.get(&path) {
+        Some(Answer::Body(octets)) => octets.clone(),
         Some(Answer::Status(status)) => {
-            HttpResponse::build(StatusCode::from_u16(*status).unwrap()).finish()
+            return HttpResponse::build(StatusCode::from_u16(*status).unwrap()).finish();
         }
-        Some(Answer::Redirect(to)) => HttpResponse::Found()
-            .insert_header(("Location", to.clone()))
-            .finish(),
-        None if path == "/jlis/crl/index" => HttpResponse::Ok().json(json!({"lists": state.index})),
-        None => HttpResponse::NotFound().finish(),
+        Some(Answer::Redirect(to)) => {
+            return HttpResponse::Found()
+                .insert_header(("Location", to.clone()))
+                .finish();
+        }
+        None if path == "/jlis/crl/index" => json!({"lists": state.index}).to_string().into_bytes(),
+        None => return HttpResponse::NotFound().finish(),
+    };
+    if !state.validators {
+        return HttpResponse::Ok().body(body);
     }
+    let etag = format!("\"{}\"", hex::encode(warikan_pki::sha256(&body)));
+    let known = request.headers().get("If-None-Match");
+    if known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        state.answered.push(304);
+        return HttpResponse::NotModified().finish();
+    }
+    state.answered.push(200);
+    HttpResponse::Ok().insert_header(("ETag", etag)).body(body)
 }

@@ -21,7 +21,7 @@ use warikan_testkit::{App, TestHouse};
 use warikan_types::{ClientScope, Environment, TenantScope};
 
 #[allow(unused_imports, reason = "each test file uses its own part of this")]
-pub use jlis::{Answer, Jlis};
+pub use jlis::{Answer, Jlis, path};
 pub use probe::Probe;
 
 pub const SIGNATURE: CertificateChoice = CertificateChoice::Signature;

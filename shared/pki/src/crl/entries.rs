@@ -20,7 +20,19 @@ pub struct CrlEntry {
     pub reason: RevocationReason,
 }
 
-/// Iterates over the entries of a list that was checked.
+/// One entry as slices of the list: what a reader of millions takes.
+#[derive(Debug, Clone, Copy)]
+pub struct ListedEntry<'a> {
+    /// Big-endian octets of its serial number without leading zero, at most twenty.
+    pub serial: &'a [u8],
+    /// Since when.
+    pub revoked_at: Timestamp,
+    /// Why, *unspecified* where the list says nothing; `None` for removeFromCRL, which only a delta says: the certificate has
+    /// ended, or its hold was lifted.
+    pub reason: Option<RevocationReason>,
+}
+
+/// Iterates over the entries of a list that was checked. An entry that a delta removes has no place here and ends it.
 #[derive(Debug, Clone)]
 pub struct CrlEntries<'a>(Reader<'a>);
 
@@ -108,25 +120,45 @@ impl<'a> RawEntry<'a> {
         Ok(())
     }
 
-    /// What the platform keeps of it. A complete list has no removeFromCRL, a direct list no issuers.
-    fn typed(&self) -> Result<CrlEntry, CrlError> {
+    /// What the platform keeps of it. Only a delta has removeFromCRL, a direct list has no issuers.
+    fn listed(&self, delta: bool) -> Result<ListedEntry<'a>, CrlError> {
         if self.unknown_critical {
             return Err(CrlError::UnknownCritical);
         }
         if self.issuer.is_some() {
             return Err(CrlError::Indirect);
         }
-        let octets = der::unsigned(self.serial)?;
-        Ok(CrlEntry {
-            serial: Serial::from_octets(octets)
-                .map_err(|_| CrlError::Malformed("an entry whose serial number is none"))?,
+        let serial = der::unsigned(self.serial)?;
+        if serial.is_empty() || serial.len() > 20 {
+            return Err(CrlError::Malformed("an entry whose serial number is none"));
+        }
+        let reason = match self.reason.unwrap_or(0) {
+            REMOVE_FROM_CRL if delta => None,
+            code => Some(
+                RevocationReason::from_code(code)
+                    .ok_or(CrlError::Malformed("a reason that such a list cannot have"))?,
+            ),
+        };
+        Ok(ListedEntry {
+            serial,
             revoked_at: self.revoked_at,
-            reason: RevocationReason::from_code(self.reason.unwrap_or(0)).ok_or(
-                CrlError::Malformed("a reason that a complete list cannot have"),
-            )?,
+            reason,
+        })
+    }
+
+    fn typed(&self) -> Result<CrlEntry, CrlError> {
+        let one = self.listed(false)?;
+        Ok(CrlEntry {
+            serial: Serial::from_octets(one.serial)
+                .map_err(|_| CrlError::Malformed("an entry whose serial number is none"))?,
+            revoked_at: one.revoked_at,
+            reason: one.reason.unwrap_or(RevocationReason::Unspecified),
         })
     }
 }
+
+/// CRLReason removeFromCRL (RFC 5280 5.3.1).
+const REMOVE_FROM_CRL: u8 = 8;
 
 /// The extensions of nearly every entry: one reasonCode, not critical. Recognised without a list of extensions,
 /// for there are millions of them.
@@ -138,12 +170,16 @@ fn usual_reason(content: &[u8]) -> Option<u8> {
     }
 }
 
-/// Reads every entry once and counts them.
-pub(super) fn check(entries: &[u8]) -> Result<usize, CrlError> {
+/// Reads every entry once, tells of it, and counts them.
+pub(super) fn walk<'a>(
+    entries: &'a [u8],
+    delta: bool,
+    mut each: impl FnMut(ListedEntry<'a>),
+) -> Result<usize, CrlError> {
     let mut reader = Reader::new(entries);
     let mut count = 0;
     while !reader.is_empty() {
-        entry(&mut reader)?.typed()?;
+        each(entry(&mut reader)?.listed(delta)?);
         count += 1;
     }
     Ok(count)

@@ -1,7 +1,7 @@
 //! Revocation lists: which may vouch, and what they say.
 
 use rsa::RsaPrivateKey;
-use warikan_pki::{AnchorSet, Certificate, CrlError, VerifiedCrl};
+use warikan_pki::{AnchorSet, Certificate, CrlError, SignedCrl, VerifiedCrl};
 use warikan_types::{Environment, RevocationReason};
 
 use crate::{
@@ -295,4 +295,54 @@ fn f048_nothing_is_read_before_the_signature() {
         VerifiedCrl::verify(&claimed, anchor, at(NOON)),
         Err(CrlError::Malformed(_))
     ));
+}
+
+#[test]
+fn a_delta_is_told_entry_by_entry_to_who_asks_for_one() {
+    let set = anchors();
+    let anchor = set.iter().next().unwrap();
+    let indicator = |critical, base: &[u8]| extension("2.5.29.27", critical, &int(base));
+    let mut delta = List::new().with(indicator(true, &[0x7f]));
+    delta.entries = vec![entry(&[5], &[reason(1)]), entry(&[6], &[reason(8)])];
+    let der = delta.build();
+    let mut told = Vec::new();
+    let signed = SignedCrl::read(&der).unwrap();
+    let list = signed
+        .walk(anchor, at(NOON), |one| {
+            told.push((one.serial.to_vec(), one.reason))
+        })
+        .unwrap();
+    assert_eq!(list.base().unwrap().octets(), [0x7f]);
+    assert_eq!(
+        told,
+        [
+            (vec![5], Some(RevocationReason::KeyCompromise)),
+            (vec![6], None)
+        ]
+    );
+    assert_eq!(
+        delta.error(),
+        Some(CrlError::Delta),
+        "by itself it says nothing"
+    );
+    let walk = |list: &List| {
+        let der = list.build();
+        SignedCrl::read(&der)
+            .and_then(|signed| signed.walk(anchor, at(NOON), |_| {}).map(|_| ()))
+            .err()
+    };
+    // A complete list cannot remove; an indicator that may be overlooked, or points ahead, is none.
+    let mut complete = delta.clone();
+    complete.extensions.pop();
+    for odd in [
+        complete,
+        List::new().with(indicator(false, &[1])),
+        List::new().with(indicator(true, &[0, 0x90])),
+    ] {
+        assert!(matches!(walk(&odd), Some(CrlError::Malformed(_))));
+    }
+    // A key that did not sign it is told nothing.
+    let mut other = delta;
+    other.signer = OTHER_CA.clone();
+    assert_eq!(walk(&other), Some(CrlError::SignatureInvalid));
 }
