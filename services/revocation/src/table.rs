@@ -6,7 +6,7 @@
 //! Serials are sorted and cut into a head (all but the last sixteen bits, each head once) and a low half. That is a roaring
 //! bitmap's array form laid flat, with one difference that decides: an entry's place is its index into the other columns, so a
 //! look-up needs no rank over the containers before it. And a municipality's list names about ten serials under each head, where a
-//! container of its own for each would cost more than the serials (`BENCH.md` has both).
+//! container of its own for each would cost more than the serials.
 
 mod blob;
 mod build;
