@@ -19,7 +19,7 @@ use utoipa_actix_web::AppExt;
 use warikan_http::{Authentication, Code, Problem};
 use warikan_runtime::{INTERNAL_TOKEN_HEADER, InternalCall, Module, Platform};
 
-use crate::{GRACE_SECONDS, HEAD_TIMEOUT, fallback, health};
+use crate::{Drain, GRACE_SECONDS, HEAD_TIMEOUT, drain, fallback, health};
 
 /// Above the time after which the gateway closes idle connections: the side that uses a connection closes it.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -35,6 +35,7 @@ pub struct InnerService {
     workers: usize,
     routes: Option<InnerRoutes>,
     open_prefix: Option<&'static str>,
+    drain: Option<Drain>,
 }
 
 struct Door {
@@ -53,6 +54,7 @@ impl InnerService {
             workers,
             routes: None,
             open_prefix: None,
+            drain: None,
         }
     }
 
@@ -67,6 +69,13 @@ impl InnerService {
     #[must_use]
     pub const fn with_open_prefix(mut self, prefix: &'static str) -> Self {
         self.open_prefix = Some(prefix);
+        self
+    }
+
+    /// With somebody who tells requests in flight that the process ends.
+    #[must_use]
+    pub fn with_drain(mut self, drain: Drain) -> Self {
+        self.drain = Some(drain);
         self
     }
 
@@ -100,6 +109,8 @@ impl InnerService {
             .service(ready)
             .default_service(actix_web::web::to(fallback::answer))
             .wrap(from_fn(admit))
+            .wrap(from_fn(drain::middleware))
+            .app_data(Data::new(this.drain.clone().unwrap_or_default()))
             .wrap(from_fn(warikan_runtime::observe))
             .wrap(from_fn(warikan_http::request_id_middleware))
             .app_data(door.clone())

@@ -8,6 +8,7 @@
 mod authenticate;
 mod docs;
 mod document;
+mod drain;
 mod fallback;
 mod health;
 mod inner;
@@ -28,6 +29,7 @@ use utoipa_actix_web::AppExt;
 use warikan_runtime::{Module, Platform};
 
 pub use document::PUBLIC_WITHOUT_TOKEN;
+pub use drain::Drain;
 pub use inner::{InnerRoutes, InnerService};
 pub use limits::Limits;
 pub use ops::serve_ops;
@@ -45,6 +47,7 @@ pub struct Gateway {
     behind: Behind,
     workers: usize,
     limits: Option<Limits>,
+    drain: Option<Drain>,
 }
 
 /// Where the services are.
@@ -63,6 +66,7 @@ impl Gateway {
             behind: Behind::Here(modules),
             workers,
             limits: None,
+            drain: None,
         }
     }
 
@@ -82,6 +86,7 @@ impl Gateway {
             behind: Behind::Elsewhere(remotes, Data::new(proxy)),
             workers,
             limits: None,
+            drain: None,
         })
     }
 
@@ -89,6 +94,13 @@ impl Gateway {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
+        self
+    }
+
+    /// With somebody who tells requests in flight that the process ends.
+    #[must_use]
+    pub fn with_drain(mut self, drain: Drain) -> Self {
+        self.drain = Some(drain);
         self
     }
 
@@ -145,9 +157,12 @@ impl Gateway {
                     .default_service(actix_web::web::to(proxy::forward)),
             };
             let limits = gateway.limits.clone().unwrap_or_else(Limits::none);
+            let drain = gateway.drain.clone().unwrap_or_default();
             app.app_data(Data::new(limits))
+                .app_data(Data::new(drain))
                 .wrap(from_fn(limits::middleware))
                 .wrap(from_fn(authenticate::middleware))
+                .wrap(from_fn(drain::middleware))
                 .wrap(from_fn(warikan_runtime::observe))
                 .wrap(from_fn(warikan_http::request_id_middleware))
                 .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))

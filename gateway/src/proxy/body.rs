@@ -1,15 +1,18 @@
-//! Bodies on their way through: a few chunks in memory at a time, never a whole one.
+//! Bodies on their way through: a few chunks in memory at a time, never a whole long one.
+//!
+//! The beginning of a body is kept until an answer comes, so that a request can be sent again: to another replica where it did not reach
+//! the first, or once more where it may be repeated.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use actix_web::web::{Bytes, Payload};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 /// Chunks between the client's connection and the service's.
@@ -18,6 +21,8 @@ const CHUNKS: usize = 4;
 const IDLE: Duration = Duration::from_secs(10);
 /// No operation takes a body nearly as large; services have their own, lower limits.
 pub(super) const LIMIT: u64 = 1 << 20;
+/// What is kept of a body at most; a verification has 10 KiB.
+const KEPT: usize = 64 << 10;
 
 /// Why a body ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,37 +60,104 @@ impl Fate {
     }
 }
 
-/// Passes a client's body on. Runs beside the request on its worker's thread, and ends with the body or with the request.
-pub(super) fn pass_on(mut payload: Payload) -> (reqwest::Body, Fate) {
-    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(CHUNKS);
-    let fate = Fate::default();
-    let told = fate.clone();
-    actix_web::rt::spawn(async move {
-        let mut octets = 0_u64;
-        loop {
-            let cut = match tokio::time::timeout(IDLE, payload.next()).await {
-                Ok(Some(Ok(chunk))) => {
-                    octets += chunk.len() as u64;
-                    if octets <= LIMIT {
-                        if sender.send(Ok(chunk)).await.is_err() {
-                            return;
+type Chunk = Result<Bytes, std::io::Error>;
+
+/// A client's body, for one attempt after the other.
+pub(super) struct Outgoing {
+    taken: Arc<Mutex<Taken>>,
+    rest: Arc<tokio::sync::Mutex<mpsc::Receiver<Chunk>>>,
+    fate: Fate,
+}
+
+/// What attempts have taken of it so far.
+#[derive(Default)]
+struct Taken {
+    kept: Vec<Bytes>,
+    octets: usize,
+    whole: Whole,
+}
+
+/// Whether everything that was taken is kept.
+#[derive(Default, PartialEq, Eq, Clone, Copy)]
+enum Whole {
+    #[default]
+    Yes,
+    No,
+}
+
+impl Outgoing {
+    /// Reads a client's body beside the request on its worker's thread, and ends with the body or with the request.
+    pub(super) fn of(mut payload: Payload) -> Self {
+        let (sender, receiver) = mpsc::channel::<Chunk>(CHUNKS);
+        let fate = Fate::default();
+        let told = fate.clone();
+        actix_web::rt::spawn(async move {
+            let mut octets = 0_u64;
+            loop {
+                let cut = match tokio::time::timeout(IDLE, payload.next()).await {
+                    Ok(Some(Ok(chunk))) => {
+                        octets += chunk.len() as u64;
+                        if octets <= LIMIT {
+                            if sender.send(Ok(chunk)).await.is_err() {
+                                return;
+                            }
+                            continue;
                         }
-                        continue;
+                        Cut::TooLarge
                     }
-                    Cut::TooLarge
-                }
-                Ok(None) => return,
-                Ok(Some(Err(_))) => Cut::Broken,
-                Err(_) => Cut::Slow,
-            };
-            told.seal(cut);
-            // The request towards the service must fail, not end: half a body is no body.
-            let _ = sender.send(Err(std::io::Error::other("cut"))).await;
-            return;
+                    Ok(None) => return,
+                    Ok(Some(Err(_))) => Cut::Broken,
+                    Err(_) => Cut::Slow,
+                };
+                told.seal(cut);
+                // The request towards the service must fail, not end: half a body is no body.
+                let _ = sender.send(Err(std::io::Error::other("cut"))).await;
+                return;
+            }
+        });
+        Self {
+            taken: Arc::default(),
+            rest: Arc::new(tokio::sync::Mutex::new(receiver)),
+            fate,
         }
-    });
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|chunk| (chunk, receiver))
-    });
-    (reqwest::Body::wrap_stream(stream), fate)
+    }
+
+    pub(super) fn fate(&self) -> Fate {
+        self.fate.clone()
+    }
+
+    /// The body from its beginning; `None` where that is gone.
+    pub(super) fn body(&self) -> Option<reqwest::Body> {
+        let again = {
+            let taken = lock(&self.taken);
+            if taken.whole == Whole::No || self.fate.cut().is_some() {
+                return None;
+            }
+            taken.kept.clone()
+        };
+        let (taken, rest) = (Arc::clone(&self.taken), Arc::clone(&self.rest));
+        let rest = stream::unfold((taken, rest), |(taken, rest)| async move {
+            let chunk = rest.lock().await.recv().await?;
+            if let Ok(octets) = &chunk {
+                keep(&mut lock(&taken), octets);
+            }
+            Some((chunk, (taken, rest)))
+        });
+        let again = stream::iter(again.into_iter().map(Ok));
+        Some(reqwest::Body::wrap_stream(again.chain(rest)))
+    }
+}
+
+fn keep(taken: &mut Taken, chunk: &Bytes) {
+    taken.octets += chunk.len();
+    if taken.octets > KEPT {
+        taken.whole = Whole::No;
+        taken.kept.clear();
+    } else {
+        taken.kept.push(chunk.clone());
+    }
+}
+
+fn lock(taken: &Mutex<Taken>) -> std::sync::MutexGuard<'_, Taken> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 //!
 //! A request is matched against the public document first: what is not in it is refused here (404, 405), and so is a secured
 //! operation without a valid access token (401), so neither costs a service anything. The rest goes to the one service that has
-//! the operation, with the headers of a list and an internal token that says who calls. Bodies stream both ways. What
+//! the operation, to its replicas in turn, with the headers of a list and an internal token that says who calls. Bodies stream both ways. What
 //! goes wrong on the way is a 503 or 504 that says so, with `Retry-After`: the operation may have been carried out, and
 //! the same `Idempotency-Key` finds out.
 
@@ -17,19 +17,23 @@ use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, ResponseError,
     web::{Bytes, Data, Payload},
 };
-use futures_util::{StreamExt, future::BoxFuture};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+};
+use tokio::time::Instant;
 use warikan_http::{Authentication, Code, Problem};
 use warikan_runtime::{
     INTERNAL_TOKEN_HEADER, InternalCall, Peer, Platform, RoutePattern, current_traceparent,
     inner_client, metrics,
 };
-use warikan_types::Principal;
+use warikan_types::{Principal, Timestamp};
 
 use crate::fallback::Published;
 
 use self::{
-    body::{Cut, Fate, LIMIT},
-    upstream::{Refusal, Upstream},
+    body::{Cut, Fate, LIMIT, Outgoing},
+    upstream::{Refusal, Replica, Upstream},
 };
 pub use table::Remote;
 use table::{Found, Table};
@@ -61,13 +65,18 @@ impl Proxy {
         remotes: &[Remote],
         settings: ProxySettings,
     ) -> Result<Self, reqwest::Error> {
-        let upstreams = remotes
-            .iter()
-            .map(|remote| {
-                Peer::new("gateway", remote.name, remote.address.clone(), platform)
-                    .map(Upstream::new)
-            })
-            .collect::<Result<_, _>>()?;
+        let upstream = |remote: &Remote| {
+            let peer = |address: &String| {
+                Peer::new("gateway", remote.name, vec![address.clone()], platform)
+            };
+            let peers = remote
+                .addresses
+                .iter()
+                .map(peer)
+                .collect::<Result<_, _>>()?;
+            Ok::<_, reqwest::Error>(Upstream::new(remote.name, peers))
+        };
+        let upstreams = remotes.iter().map(upstream).collect::<Result<_, _>>()?;
         Ok(Self {
             table: Table::new(remotes),
             upstreams,
@@ -82,15 +91,32 @@ impl Proxy {
         self.upstreams
             .iter()
             .map(|upstream| {
-                let peer = upstream.peer.clone();
+                let replicas = upstream.replicas.iter();
+                let peers: Vec<Peer> = replicas.map(|one| one.peer.clone()).collect();
                 let probe: crate::health::Probe = Arc::new(move || {
-                    let peer = peer.clone();
-                    Box::pin(async move { ask_readiness(&peer).await })
+                    let peers = peers.clone();
+                    Box::pin(async move { readiness(&peers).await })
                         as BoxFuture<'static, Result<Option<String>, String>>
                 });
-                (upstream.peer.name(), probe)
+                (upstream.name(), probe)
             })
             .collect()
+    }
+}
+
+/// A service is ready where one of its replicas is; of the others an operator is told.
+async fn readiness(peers: &[Peer]) -> Result<Option<String>, String> {
+    let answers = join_all(peers.iter().map(ask_readiness)).await;
+    if let [only] = answers.as_slice() {
+        return only.clone();
+    }
+    let count = answers.len();
+    let (ready, not): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    let trouble = not.into_iter().find_map(Result::err);
+    let of_all = trouble.map(|why| format!("{} of {count} replicas ready; one {why}", ready.len()));
+    match ready.into_iter().flatten().next() {
+        None => Err(of_all.unwrap_or_default()),
+        Some(note) => Ok(of_all.or(note)),
     }
 }
 
@@ -140,6 +166,10 @@ impl Proxy {
             service,
             secured,
         } = found;
+        // The client asked for it to be done once however often it is sent, or it changes nothing; nor does a second token.
+        let repeatable = request.method().is_safe()
+            || request.headers().contains_key("idempotency-key")
+            || pattern == "/oauth/token";
         request.extensions_mut().insert(RoutePattern(pattern));
         let principal = self.principal(request, secured)?;
         let declared = request
@@ -149,34 +179,57 @@ impl Proxy {
         if declared.is_some_and(|octets| octets > LIMIT) {
             return Err(too_large());
         }
-        let upstream = &self.upstreams[service];
-        let _place = upstream.enter().map_err(|refusal| match refusal {
-            Refusal::Full => {
-                metrics::upstream_failure(upstream.peer.name(), "full");
-                unavailable("has too many requests under way")
-            }
-            Refusal::Resting => {
-                metrics::upstream_failure(upstream.peer.name(), "resting");
-                unavailable("is not reachable")
-            }
-        })?;
-        let (outgoing, fate) = self.outgoing(request, payload, upstream, principal, secured)?;
-        let sent = tokio::time::timeout(self.settings.timeout, outgoing.send()).await;
-        let answer = match sent {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => {
-                if error.is_connect() {
-                    upstream.not_reached();
-                }
-                return Err(failed(upstream, &fate, &error));
-            }
-            Err(_) => {
-                metrics::upstream_failure(upstream.peer.name(), "late");
-                return Err(overdue(&fate));
-            }
+        let asked = Asked {
+            upstream: &self.upstreams[service],
+            principal,
+            secured,
+            repeatable,
+            until: Instant::now() + self.settings.timeout,
+            deadline: self.platform.clock().now().plus(self.settings.timeout),
+            body: has_body(request).then(|| Outgoing::of(payload)),
         };
-        upstream.reached();
-        self.answer(answer).await
+        asked.upstream.budget.earn();
+        self.ask(request, &asked).await
+    }
+
+    /// Asks one replica after the other, until one answers. A request that did not reach a replica goes to the next; one that broke off
+    /// there goes on only if it may be repeated, and not as often as that would make trouble worse.
+    async fn ask(&self, request: &HttpRequest, asked: &Asked<'_>) -> Result<HttpResponse, Problem> {
+        let upstream = asked.upstream;
+        let mut last = None;
+        for replica in upstream.in_turn() {
+            let _place = match replica.enter() {
+                Ok(place) => place,
+                Err(refusal) => {
+                    last.get_or_insert_with(|| refused(upstream, refusal));
+                    continue;
+                }
+            };
+            let Some(outgoing) = self.outgoing(request, asked, replica)? else {
+                break;
+            };
+            let error = match tokio::time::timeout_at(asked.until, outgoing.send()).await {
+                Ok(Ok(answer)) => {
+                    replica.reached();
+                    return self.answer(answer, asked.until).await;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    metrics::upstream_failure(upstream.name(), "late");
+                    return Err(overdue(&asked.fate()));
+                }
+            };
+            if error.is_connect() {
+                replica.not_reached();
+            }
+            last = Some(failed(upstream, &asked.fate(), &error));
+            let goes_on = asked.fate().cut().is_none()
+                && (error.is_connect() || (asked.repeatable && upstream.budget.spend()));
+            if !goes_on {
+                break;
+            }
+        }
+        Err(last.unwrap_or_else(|| unavailable("is not reachable")))
     }
 
     fn principal(
@@ -195,53 +248,49 @@ impl Proxy {
         }
     }
 
+    /// The request for one replica; nothing where its body can no longer be sent.
     fn outgoing(
         &self,
         request: &HttpRequest,
-        payload: Payload,
-        upstream: &Upstream,
-        principal: Option<Principal>,
-        secured: bool,
-    ) -> Result<(reqwest::RequestBuilder, Fate), Problem> {
-        let now = self.platform.clock().now();
+        asked: &Asked<'_>,
+        replica: &Replica,
+    ) -> Result<Option<reqwest::RequestBuilder>, Problem> {
         let call = InternalCall {
             from: "gateway".to_owned(),
-            to: upstream.peer.name().to_owned(),
-            principal,
+            to: asked.upstream.name().to_owned(),
+            principal: asked.principal.clone(),
             request_id: warikan_http::current_request_id().unwrap_or_default(),
-            deadline: now.plus(self.settings.timeout),
+            deadline: asked.deadline,
         };
         let token = call
-            .sign(&self.platform.keys, now)
+            .sign(&self.platform.keys, self.platform.clock().now())
             .map_err(|error| Problem::internal(&error))?;
         // As it came, not as it was understood: the service's router decodes by the same rules.
         let target = request.uri().path_and_query().map_or("/", |it| it.as_str());
         let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
             .map_err(|error| Problem::internal(&error))?;
-        let url = format!("{}{target}", upstream.peer.base());
+        let url = format!("{}{target}", replica.peer.base());
         let trace = current_traceparent().unwrap_or_else(|| {
             headers::traceparent(request.headers(), self.platform.entropy.bytes())
         });
         let outgoing = self
             .http
             .request(method, url)
-            .headers(headers::inbound(request.headers(), !secured))
+            .headers(headers::inbound(request.headers(), !asked.secured))
             .header(INTERNAL_TOKEN_HEADER, token)
             .header("x-request-id", call.request_id)
             .header("traceparent", trace);
-        let has_body = request.headers().contains_key("transfer-encoding")
-            || request
-                .headers()
-                .get("content-length")
-                .is_some_and(|it| it != "0");
-        if !has_body {
-            return Ok((outgoing, Fate::default()));
-        }
-        let (body, fate) = body::pass_on(payload);
-        Ok((outgoing.body(body), fate))
+        Ok(match &asked.body {
+            None => Some(outgoing),
+            Some(body) => body.body().map(|body| outgoing.body(body)),
+        })
     }
 
-    async fn answer(&self, answer: reqwest::Response) -> Result<HttpResponse, Problem> {
+    async fn answer(
+        &self,
+        answer: reqwest::Response,
+        until: Instant,
+    ) -> Result<HttpResponse, Problem> {
         let status = actix_web::http::StatusCode::from_u16(answer.status().as_u16())
             .unwrap_or(actix_web::http::StatusCode::BAD_GATEWAY);
         let mut response = HttpResponse::build(status);
@@ -254,7 +303,7 @@ impl Proxy {
         }
         match answer.content_length() {
             Some(length) if length <= WHOLE => {
-                let reading = tokio::time::timeout(self.settings.timeout, answer.bytes());
+                let reading = tokio::time::timeout_at(until, answer.bytes());
                 match reading.await {
                     Ok(Ok(octets)) => Ok(response.body(octets)),
                     Ok(Err(_)) => Err(unavailable("broke off its answer")),
@@ -274,6 +323,38 @@ impl Proxy {
             }
         }
     }
+}
+
+/// One request on its way to a service.
+struct Asked<'a> {
+    upstream: &'a Upstream,
+    principal: Option<Principal>,
+    secured: bool,
+    repeatable: bool,
+    /// When nobody waits any more, by this process's clock and by everybody's.
+    until: Instant,
+    deadline: Timestamp,
+    body: Option<Outgoing>,
+}
+
+impl Asked<'_> {
+    fn fate(&self) -> Fate {
+        self.body.as_ref().map(Outgoing::fate).unwrap_or_default()
+    }
+}
+
+fn has_body(request: &HttpRequest) -> bool {
+    let length = request.headers().get("content-length");
+    request.headers().contains_key("transfer-encoding") || length.is_some_and(|it| it != "0")
+}
+
+fn refused(upstream: &Upstream, refusal: Refusal) -> Problem {
+    let (reason, why) = match refusal {
+        Refusal::Full => ("full", "has too many requests under way"),
+        Refusal::Resting => ("resting", "is not reachable"),
+    };
+    metrics::upstream_failure(upstream.name(), reason);
+    unavailable(why)
 }
 
 fn too_large() -> Problem {
@@ -324,10 +405,10 @@ fn failed(upstream: &Upstream, fate: &Fate, error: &reqwest::Error) -> Problem {
     } else {
         "broken"
     };
-    metrics::upstream_failure(upstream.peer.name(), reason);
+    metrics::upstream_failure(upstream.name(), reason);
     tracing::warn!(
         request_id = warikan_http::current_request_id(),
-        service = upstream.peer.name(),
+        service = upstream.name(),
         error = %error.without_url_text(),
         "service not reached"
     );

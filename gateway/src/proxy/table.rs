@@ -12,8 +12,8 @@ pub struct Remote {
     pub name: &'static str,
     /// Its routes, without a service behind them.
     pub routes: fn(&mut ServiceConfig<'_>),
-    /// `http://host:port` of its inner listener.
-    pub address: String,
+    /// `http://host:port` of its inner listener, of each of its replicas; at least one.
+    pub addresses: Vec<String>,
 }
 
 struct Path {

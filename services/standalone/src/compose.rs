@@ -12,7 +12,7 @@ use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duratio
 
 use warikan_billing::Billing;
 use warikan_contracts::api::CertificateStatus;
-use warikan_gateway::{Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
+use warikan_gateway::{Drain, Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
 use warikan_messaging::{Bus, ConfigError as BusConfigError};
 use warikan_onboarding::{Bootstrap, Onboarding};
 use warikan_pki::PinnedAnchors;
@@ -26,10 +26,10 @@ use warikan_types::{Clock, Entropy, Environment};
 use warikan_verification::Verification;
 use warikan_webhooks::Webhooks;
 
-use self::follow::Follower;
+use self::follow::Followers;
 use crate::{
     anchors::{self, LoadError},
-    config::Config,
+    config::{Addresses, Config},
 };
 
 pub use role::{Role, remotes};
@@ -93,7 +93,8 @@ pub struct House {
     brokered: bool,
     workers: usize,
     limits: Limits,
-    followers: Vec<Follower>,
+    drain: Drain,
+    followers: Followers,
     _locks: Vec<File>,
 }
 
@@ -221,7 +222,8 @@ pub async fn open_over(
         brokered: config.rabbitmq.is_some(),
         workers: config.workers,
         limits: limits(config)?,
-        followers: Vec::new(),
+        drain: Drain::default(),
+        followers: Followers::default(),
         _locks: locks,
     })
 }
@@ -300,7 +302,8 @@ pub async fn open_role(
         bootstrap: None,
         workers: config.workers,
         limits: limits(config)?,
-        followers: Vec::new(),
+        drain: Drain::default(),
+        followers: Followers::default(),
         _locks: Vec::new(),
         platform,
     };
@@ -336,7 +339,7 @@ impl House {
                 let anchors = self.anchors(config, role)?;
                 let peer = self.peer(config, role, Role::Revocation)?;
                 let replica = StatusReplica::new(peer);
-                self.followers.push(follow::status(replica.clone()));
+                self.followers.add(follow::status(replica.clone()));
                 let status: Arc<dyn CertificateStatus> = Arc::new(replica.clone());
                 let opened =
                     Verification::open(config.verification.clone(), &on, anchors, status).await?;
@@ -346,7 +349,7 @@ impl House {
                 let anchors = self.anchors(config, role)?;
                 let mut own = config.revocation.clone();
                 if config.sandbox.enabled {
-                    let base = config.topology.sandbox.trim_end_matches('/');
+                    let base = config.topology.sandbox.first();
                     own.sources.push(sandbox_source(base));
                 }
                 let opened = Revocation::open(own, &on, anchors).await?;
@@ -367,9 +370,9 @@ impl House {
     }
 
     fn peer(&self, config: &Config, from: Role, to: Role) -> Result<Peer, ComposeError> {
-        let address = to.address(&config.topology).unwrap_or_default();
-        let base = address.trim_end_matches('/');
-        Ok(Peer::new(from.name(), to.name(), base, &self.platform)?)
+        let addresses = to.addresses(&config.topology);
+        let bases = addresses.map_or_else(Vec::new, Addresses::all);
+        Ok(Peer::new(from.name(), to.name(), bases, &self.platform)?)
     }
 
     /// The operator's anchors at once, the sandbox's as soon as it tells them.
@@ -380,7 +383,7 @@ impl House {
             let peer = self.peer(config, role, Role::Sandbox)?;
             let clocks = self.platform.clocks.clone();
             self.followers
-                .push(follow::sandbox(peer, production, pinned.clone(), clocks));
+                .add(follow::sandbox(peer, production, pinned.clone(), clocks));
         }
         Ok(pinned)
     }
@@ -394,12 +397,15 @@ impl House {
                 Gateway::new(self.platform.clone(), self.modules.clone(), self.workers)
             }
         };
-        gateway.with_limits(self.limits.clone())
+        gateway
+            .with_limits(self.limits.clone())
+            .with_drain(self.drain.clone())
     }
 
     /// The door to the only service.
     fn inner(&self, module: &Module, routes: Option<&InnerRoutes>) -> InnerService {
-        let mut inner = InnerService::new(self.platform.clone(), module.clone(), self.workers);
+        let mut inner = InnerService::new(self.platform.clone(), module.clone(), self.workers)
+            .with_drain(self.drain.clone());
         if let Some(routes) = routes {
             inner = inner.with_routes(Arc::clone(routes));
         }

@@ -52,27 +52,77 @@ pub struct Config {
 }
 
 /// The split shape in one place: the service, and `http://host:port` where the gateway and the other services reach its inner
-/// listener. Which routes a service has, it says itself; `warikan topology` prints both.
+/// listener, or a list of them where it runs several times. Which routes a service has, it says itself; `warikan topology` prints both.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Topology {
     /// Tenants, credentials, tokens.
-    pub onboarding: String,
+    pub onboarding: Addresses,
     /// Challenges, verifications, subjects.
-    pub verification: String,
+    pub verification: Addresses,
     /// Watches, lists, status.
-    pub revocation: String,
+    pub revocation: Addresses,
     /// Feed, endpoints, deliveries.
-    pub webhooks: String,
+    pub webhooks: Addresses,
     /// Usage, invoices.
-    pub billing: String,
+    pub billing: Addresses,
     /// The stand-in for J-LIS.
-    pub sandbox: String,
+    pub sandbox: Addresses,
+}
+
+/// One address, several with commas between, or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Addresses(Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl TryFrom<Written> for Addresses {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let all = match written {
+            Written::Text(text) => text.split(',').map(str::to_owned).collect(),
+            Written::List(list) => list,
+        };
+        let trimmed = |one: String| one.trim().trim_end_matches('/').to_owned();
+        let all: Vec<String> = all.into_iter().map(trimmed).collect();
+        if all.is_empty() || all.iter().any(|one| !one.starts_with("http://")) {
+            return Err("an address is http://host:port; give one, or a list");
+        }
+        Ok(Self(all))
+    }
+}
+
+impl From<String> for Addresses {
+    /// One address, as it is to be used.
+    fn from(address: String) -> Self {
+        Self(vec![address])
+    }
+}
+
+impl Addresses {
+    /// The first, of which there always is one.
+    #[must_use]
+    pub fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Vec<String> {
+        self.0.clone()
+    }
 }
 
 impl Default for Topology {
     fn default() -> Self {
-        let at = |port: u16| format!("http://127.0.0.1:{port}");
+        let at = |port: u16| Addresses(vec![format!("http://127.0.0.1:{port}")]);
         Self {
             onboarding: at(8801),
             verification: at(8802),

@@ -22,7 +22,8 @@ pub async fn run(config: &Config, role: Role, out: &mut impl Write) -> Result<()
     let address = listener
         .local_addr()
         .map_err(failed("cannot read the port"))?;
-    let house = compose::open_role(config, role, compose::clocks(), address).await?;
+    let mut house = compose::open_role(config, role, compose::clocks(), address).await?;
+    house.learn().await;
     let bootstrap = house.bootstrap.clone();
     let ops = match &config.ops.listen {
         Some(at) => Some(TcpListener::bind(at).map_err(failed(format!("cannot listen on {at}")))?),

@@ -10,7 +10,7 @@ use crate::{compose, config::Config};
 /// It cannot be written.
 pub fn print(config: &Config, out: &mut impl Write) -> std::io::Result<()> {
     for remote in compose::remotes(config) {
-        writeln!(out, "{:<14}{}", remote.name, remote.address)?;
+        writeln!(out, "{:<14}{}", remote.name, remote.addresses.join(", "))?;
         for path in remote.paths() {
             writeln!(out, "              {path}")?;
         }

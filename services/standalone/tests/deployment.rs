@@ -173,15 +173,16 @@ fn each_process_is_the_program_of_its_part_and_listens_where_it_is_looked_for() 
         let found: BTreeSet<&str> = remotes(&config).iter().map(|remote| remote.name).collect();
         assert_eq!(found.len(), Role::SERVICES.len(), "{place}: {found:?}");
         for remote in remotes(&config) {
-            let (host, port) = remote
-                .address
-                .strip_prefix("http://")
-                .unwrap()
-                .split_once(':')
-                .unwrap();
-            assert!(host.ends_with(remote.name), "{place}: {}", remote.address);
-            let there = deployment.reached.get(host).map(ToString::to_string);
-            assert_eq!(there.as_deref(), Some(port), "{place}: {}", remote.address);
+            for address in &remote.addresses {
+                let (host, port) = address
+                    .strip_prefix("http://")
+                    .unwrap()
+                    .split_once(':')
+                    .unwrap();
+                assert!(host.ends_with(remote.name), "{place}: {address}");
+                let there = deployment.reached.get(host).map(ToString::to_string);
+                assert_eq!(there.as_deref(), Some(port), "{place}: {address}");
+            }
         }
     });
 }

@@ -330,14 +330,14 @@ async fn f081_a_redis_that_is_away_and_services_that_do_not_listen() {
         &mut topology.webhooks,
         &mut topology.sandbox,
     ] {
-        service.clone_from(&there);
+        *service = there.clone().into();
     }
-    topology.billing = format!("http://{}", free());
+    topology.billing = format!("http://{}", free()).into();
     here.only(Role::Gateway, "service billing", "refused", "[topology]")
         .await;
 
     // Something that holds the port and says nothing.
-    here.config.topology.billing = there;
+    here.config.topology.billing = there.into();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     here.config.listen = Some(mute.local_addr().unwrap().to_string());
     here.only(

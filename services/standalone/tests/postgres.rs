@@ -13,5 +13,7 @@ mod outage;
 mod proxy;
 #[path = "postgres/tls.rs"]
 mod tls;
+#[path = "postgres/upgrade.rs"]
+mod upgrade;
 #[path = "postgres/walls.rs"]
 mod walls;

@@ -1,6 +1,12 @@
 //! Another process of the platform, as one that asks it something sees it.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::{Method, RequestBuilder};
 use warikan_types::{Id, Request};
@@ -31,26 +37,29 @@ pub fn inner_client() -> Result<reqwest::Client, reqwest::Error> {
 pub struct Peer {
     from: &'static str,
     to: &'static str,
-    base: String,
+    bases: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
     http: reqwest::Client,
     platform: Platform,
 }
 
 impl Peer {
-    /// The service `to` at `base` (`http://host:port`), asked by `from`.
+    /// The service `to` at `bases` (each `http://host:port` of a replica, at least one), asked by `from`. The first is asked until
+    /// [`Peer::turn_elsewhere`].
     ///
     /// # Errors
     /// As [`inner_client`].
     pub fn new(
         from: &'static str,
         to: &'static str,
-        base: impl Into<String>,
+        bases: Vec<String>,
         platform: &Platform,
     ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             from,
             to,
-            base: base.into(),
+            bases: bases.into(),
+            turn: Arc::default(),
             http: inner_client()?,
             platform: platform.clone(),
         })
@@ -65,7 +74,16 @@ impl Peer {
     /// Where it is.
     #[must_use]
     pub fn base(&self) -> &str {
-        &self.base
+        let turn = self.turn.load(Ordering::Relaxed);
+        self.bases
+            .get(turn % self.bases.len().max(1))
+            .map_or("", String::as_str)
+    }
+
+    /// Asks the next replica from now on: the present one does not answer. What a replica counts is its own, so whoever follows
+    /// one stays with it while it does.
+    pub fn turn_elsewhere(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A question of the platform's own, to be answered within a time.
@@ -85,7 +103,7 @@ impl Peer {
         let token = call.sign(&self.platform.keys, now)?;
         Ok(self
             .http
-            .request(Method::GET, format!("{}{path}", self.base))
+            .request(Method::GET, format!("{}{path}", self.base()))
             .header(INTERNAL_TOKEN_HEADER, token)
             .header("x-request-id", call.request_id)
             .timeout(within))

@@ -89,8 +89,16 @@ impl StatusReplica {
     /// Asks once for what changed, waiting for a change if there was none, and puts it in force. To be repeated for ever.
     ///
     /// # Errors
-    /// [`FollowError`]; lists that arrived whole before it are in force.
+    /// [`FollowError`]; lists that arrived whole before it are in force. The next question goes to another replica of revocation.
     pub async fn follow(&self) -> Result<(), FollowError> {
+        let outcome = self.ask().await;
+        if outcome.is_err() {
+            self.0.peer.turn_elsewhere();
+        }
+        outcome
+    }
+
+    async fn ask(&self) -> Result<(), FollowError> {
         let mut seen = self.0.seen.lock().await;
         let path = match &*seen {
             None => format!("/inner/status?wait={WAIT}"),

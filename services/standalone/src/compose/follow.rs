@@ -1,10 +1,18 @@
 //! What a process must know that lives in another one, and goes on asking for: certificate status, the sandbox's roots
 //! and its clock. Each is asked by long poll, so that a change arrives at once; each stays as it was while nobody answers.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
 use warikan_pki::PinnedAnchors;
 use warikan_revocation::StatusReplica;
 use warikan_runtime::{Clocks, Peer};
@@ -13,7 +21,54 @@ use warikan_sandbox::World;
 use crate::anchors;
 
 /// Something that goes on for as long as the process does.
-pub(super) type Follower = BoxFuture<'static, ()>;
+pub(super) struct Follower {
+    work: BoxFuture<'static, ()>,
+    /// Whether it has been told once: before that the process knows less than there is to know.
+    told: Arc<AtomicBool>,
+}
+
+/// What a process follows.
+#[derive(Default)]
+pub(super) struct Followers {
+    waiting: Vec<Follower>,
+    running: Vec<JoinHandle<()>>,
+}
+
+impl Followers {
+    pub(super) fn add(&mut self, follower: Follower) {
+        self.waiting.push(follower);
+    }
+
+    /// Starts them and waits until each was told once, for [`FIRST`] at most: whoever is asked before that would answer that it
+    /// could not find out, or that it knows no such authority, while the replica beside it knows better. Whom it follows need
+    /// not run; then it serves with what it knows.
+    pub(super) async fn learn(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let told: Vec<_> = waiting.iter().map(|one| Arc::clone(&one.told)).collect();
+        self.running
+            .extend(waiting.into_iter().map(|one| tokio::spawn(one.work)));
+        let all = async {
+            while !told.iter().all(|one| one.load(Ordering::Acquire)) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(FIRST, all).await.is_err() {
+            tracing::warn!("served before everything was told that other processes know");
+        }
+    }
+
+    /// Starts those that are not started, and gives all.
+    pub(super) fn spawn(self) -> Vec<JoinHandle<()>> {
+        let waiting = self.waiting.into_iter();
+        let mut running = self.running;
+        running.extend(waiting.map(|one| tokio::spawn(one.work)));
+        running
+    }
+}
+
+/// How long a start waits to be told.
+const FIRST: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Seconds a question waits for a change.
 const WAIT: u64 = 10;
@@ -22,11 +77,16 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Follows revocation's status versions.
 pub(super) fn status(replica: StatusReplica) -> Follower {
-    Box::pin(async move {
+    let told = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&told);
+    let work = Box::pin(async move {
         let mut silent = false;
         loop {
             match replica.follow().await {
-                Ok(()) => silent = false,
+                Ok(()) => {
+                    silent = false;
+                    tell.store(true, Ordering::Release);
+                }
                 Err(error) => {
                     if !silent {
                         tracing::warn!(%error, "certificate status is not followed; what is known stays, and ages");
@@ -36,7 +96,8 @@ pub(super) fn status(replica: StatusReplica) -> Follower {
                 }
             }
         }
-    })
+    });
+    Follower { work, told }
 }
 
 /// Follows the sandbox: pins its roots beside the operator's, and keeps its clock.
@@ -46,7 +107,9 @@ pub(super) fn sandbox(
     pinned: PinnedAnchors,
     clocks: Clocks,
 ) -> Follower {
-    Box::pin(async move {
+    let told = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&told);
+    let work = Box::pin(async move {
         let mut known: Option<World> = None;
         let mut silent = false;
         loop {
@@ -57,6 +120,7 @@ pub(super) fn sandbox(
                         take_over(&world, known.as_ref(), production.clone(), &pinned, &clocks);
                         known = Some(world);
                     }
+                    tell.store(true, Ordering::Release);
                 }
                 Err(error) => {
                     if !silent {
@@ -66,11 +130,13 @@ pub(super) fn sandbox(
                         );
                     }
                     silent = true;
+                    peer.turn_elsewhere();
                     tokio::time::sleep(PAUSE).await;
                 }
             }
         }
-    })
+    });
+    Follower { work, told }
 }
 
 async fn ask(peer: &Peer, known: Option<&World>) -> Result<World, String> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use warikan_gateway::Remote;
 
-use crate::config::{Config, DEFAULT_LISTEN, Topology};
+use crate::config::{Addresses, Config, DEFAULT_LISTEN, Topology};
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -68,9 +68,9 @@ impl Role {
         }
     }
 
-    /// Where a service's inner listener is reached; `None` for what is no single service.
+    /// Where a service's inner listeners are reached; `None` for what is no single service.
     #[must_use]
-    pub fn address(self, topology: &Topology) -> Option<&str> {
+    pub const fn addresses(self, topology: &Topology) -> Option<&Addresses> {
         Some(match self {
             Self::All | Self::Gateway => return None,
             Self::Onboarding => &topology.onboarding,
@@ -82,13 +82,13 @@ impl Role {
         })
     }
 
-    /// Where the process listens.
+    /// Where the process listens; a replica that is not the first of the topology is told by `listen`.
     #[must_use]
     pub fn listen(self, config: &Config) -> String {
         if let Some(listen) = &config.listen {
             return listen.clone();
         }
-        let own = self.address(&config.topology);
+        let own = self.addresses(&config.topology).map(Addresses::first);
         own.and_then(|address| address.strip_prefix("http://"))
             .unwrap_or(DEFAULT_LISTEN)
             .to_owned()
@@ -113,7 +113,7 @@ impl Role {
                 Self::Billing => warikan_billing::routes,
                 Self::Sandbox => warikan_sandbox::routes,
             },
-            address: self.address(topology)?.trim_end_matches('/').to_owned(),
+            addresses: self.addresses(topology)?.all(),
         })
     }
 }

@@ -53,7 +53,7 @@ impl House {
             .flat_map(|module| module.tasks.iter().cloned());
         let replay = replay_task(self.platform.bus.clone());
         let tasks = RunningTasks::spawn(tasks.chain([replay]).collect());
-        let followers = self.followers.drain(..).map(tokio::spawn).collect();
+        let followers = std::mem::take(&mut self.followers).spawn();
         Ok(Running {
             server: handle,
             served,
@@ -66,6 +66,11 @@ impl House {
 }
 
 impl House {
+    /// Waits a moment until it knows what other processes know. Nobody need be there.
+    pub async fn learn(&mut self) {
+        self.followers.learn().await;
+    }
+
     fn connect_bus(&self) {
         let consumers = self
             .modules
@@ -102,6 +107,7 @@ impl Running {
     /// # Errors
     /// The server had failed.
     pub async fn stop(self) -> io::Result<()> {
+        self.house.drain.begin();
         self.server.stop(true).await;
         // They only read; what they were asking is asked again by the next process.
         self.followers.iter().for_each(JoinHandle::abort);

@@ -101,16 +101,22 @@ impl Report {
     pub(super) async fn services(&mut self, config: &Config) {
         for remote in remotes(config) {
             let about = format!("service {}", remote.name);
-            let address = remote.address.trim_start_matches("http://");
-            match timeout(PATIENCE, TcpStream::connect(address)).await {
-                Ok(Ok(_)) => self.good(&about, format!("listens at {address}")),
-                Ok(Err(error)) => self.wrong(&about, format!("{address}: {error}"), ELSEWHERE),
-                Err(_) => self.wrong(
-                    &about,
-                    format!("{address}: no connection within {PATIENCE:?}"),
-                    ELSEWHERE,
-                ),
+            for address in &remote.addresses {
+                self.service(&about, address.trim_start_matches("http://"))
+                    .await;
             }
+        }
+    }
+
+    async fn service(&mut self, about: &str, address: &str) {
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => self.good(about, format!("listens at {address}")),
+            Ok(Err(error)) => self.wrong(about, format!("{address}: {error}"), ELSEWHERE),
+            Err(_) => self.wrong(
+                about,
+                format!("{address}: no connection within {PATIENCE:?}"),
+                ELSEWHERE,
+            ),
         }
     }
 }

@@ -295,11 +295,15 @@ impl Scene {
 
     /// F046: what a dead process leaves of a list is the whole of one version.
     async fn lists_are_whole(&self, at: Option<&Point>) {
-        let torn = "SELECT count(*) FROM crl_partition AS list JOIN crl_version AS version \
-             ON version.partition_id = list.id AND version.seq = list.seq \
-             WHERE version.entries <> (SELECT count(*) FROM revoked_entry AS entry \
-             WHERE entry.partition_id = list.id AND entry.gone_seq IS NULL)";
-        assert_eq!(self.ask("revocation", torn).await, 0, "{at:?}: a torn list");
+        const PIECES: &str = "SELECT count(*) FROM crl_snapshot AS s WHERE s.octets <> \
+             (SELECT coalesce(sum(length(p.octets)), 0) FROM crl_snapshot_part AS p \
+             WHERE p.partition_id = s.partition_id AND p.form = s.form AND p.seq = s.seq)";
+        const VERSIONS: &str = "SELECT count(*) FROM crl_partition AS l WHERE NOT EXISTS \
+             (SELECT 1 FROM crl_version AS v WHERE v.partition_id = l.id AND v.seq = l.seq) OR NOT EXISTS \
+             (SELECT 1 FROM crl_snapshot AS s WHERE s.partition_id = l.id AND s.form = 'whole' AND s.seq = l.whole_seq)";
+        for torn in [PIECES, VERSIONS] {
+            assert_eq!(self.ask("revocation", torn).await, 0, "{at:?}: a torn list");
+        }
         let lists = self
             .ask("revocation", "SELECT count(*) FROM crl_partition")
             .await;

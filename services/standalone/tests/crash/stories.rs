@@ -167,9 +167,7 @@ pub const REVOCATION: Story = Story {
         "sandbox commits outbox, published_list, setting, simulator_record",
         "sandbox commits outbox",
         "revocation commits inbox",
-        // The list with the entry, and those of the other municipalities.
-        "revocation commits crl_partition, crl_version, revoked_entry, source_list",
-        "revocation commits crl_partition, crl_version, source_list",
+        "revocation commits crl_change, crl_partition, crl_snapshot, crl_snapshot_part, crl_version, source_list",
         // Joined with the watches; confirmed for the month.
         "revocation commits crl_partition",
         "revocation commits outbox, watch",

@@ -48,6 +48,18 @@ async fn strings(db: &impl ConnectionTrait, sql: &str) -> Vec<String> {
         .collect()
 }
 
+/// Every column of every service, and every policy.
+pub(super) async fn shape(database: &TestDatabase) -> Vec<String> {
+    let db = database.connect("public").await;
+    let columns = "SELECT format('%s.%s.%s %s %s %s', table_schema, table_name, column_name, data_type, is_nullable, column_default) \
+         FROM information_schema.columns WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
+    let policies =
+        "SELECT format('%s.%s %s', schemaname, tablename, policyname) FROM pg_policies ORDER BY 1";
+    let mut all = strings(&db, columns).await;
+    all.extend(strings(&db, policies).await);
+    all
+}
+
 async fn count(db: &impl ConnectionTrait, table: &str) -> i64 {
     let sql = format!("SELECT count(*) FROM {table}");
     let row = db

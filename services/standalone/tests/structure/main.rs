@@ -21,6 +21,7 @@ mod ids;
 mod operations;
 mod repository;
 mod routes;
+mod schema;
 mod strict;
 mod subscriptions;
 mod things;

@@ -25,7 +25,7 @@ pub fn configuration(broker: &Broker) -> (String, Option<TestDatabase>) {
         let reached = database.config().url.unwrap();
         let owner = database.address();
         format!(
-            "[database]\nkind = \"postgres\"\nurl = \"{reached}\"\nowner_url = \"{owner}\"\nrole_prefix = \"warikan_test\"\npassword = \"warikan-test\"\n"
+            "[database]\nkind = \"postgres\"\nurl = \"{reached}\"\nowner_url = \"{owner}\"\nrole_prefix = \"warikan_test\"\npassword = \"warikan-test\"\npool_size = 3\nworker_pool_size = 2\n"
         )
     });
     let broker = broker.toml();

@@ -13,6 +13,7 @@ pub mod jlis;
 pub mod process;
 pub mod servers;
 pub mod split;
+pub mod wire;
 
 use std::time::Duration;
 

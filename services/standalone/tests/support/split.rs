@@ -4,20 +4,25 @@ use std::{collections::BTreeMap, net::TcpListener};
 
 use super::{Caller, Installation, Server};
 
-/// The services, without the gateway.
+/// The services, without the gateway. Those that are followed come first; any other order takes a few seconds more.
 pub const SERVICES: [&str; 6] = [
+    "sandbox",
+    "revocation",
     "onboarding",
     "verification",
-    "revocation",
     "webhooks",
     "billing",
-    "sandbox",
 ];
+
+/// The second process of a service, or of the gateway.
+pub fn second(role: &str) -> String {
+    format!("{role}#2")
+}
 
 /// A gateway and its services. Each is killed where a test ends without stopping it.
 pub struct Split {
     here: Installation,
-    addresses: BTreeMap<&'static str, String>,
+    addresses: BTreeMap<String, String>,
     running: BTreeMap<String, Server>,
 }
 
@@ -30,12 +35,36 @@ pub fn free() -> String {
 impl Split {
     /// An installation with an address for everyone, and nobody running. `more` is TOML to be added to its configuration.
     pub fn new(more: &str) -> Self {
-        let addresses: BTreeMap<&'static str, String> =
-            SERVICES.iter().map(|service| (*service, free())).collect();
-        let topology: String = addresses
-            .iter()
-            .map(|(service, address)| format!("{service} = \"http://{address}\"\n"))
-            .collect();
+        Self::with_replicas(more, &[])
+    }
+
+    /// The same where these services run twice ([`second`]).
+    pub fn with_replicas(more: &str, twice: &[&str]) -> Self {
+        let mut others = BTreeMap::new();
+        let mut split = Self::with_topology(more, |service, address| {
+            let mut all = vec![format!("http://{address}")];
+            if twice.contains(&service) {
+                let other = others.entry(second(service)).or_insert_with(free);
+                all.push(format!("http://{other}"));
+            }
+            all
+        });
+        split.addresses.extend(others);
+        split
+    }
+
+    /// The same where everybody reaches a service, which listens at the given address, at these URLs.
+    pub fn with_topology(more: &str, mut urls: impl FnMut(&str, &str) -> Vec<String>) -> Self {
+        let mut addresses = BTreeMap::new();
+        let mut topology = String::new();
+        for service in SERVICES {
+            let address = free();
+            topology += &match urls(service, &address).as_slice() {
+                [one] => format!("{service} = {one:?}\n"),
+                several => format!("{service} = {several:?}\n"),
+            };
+            addresses.insert(service.to_owned(), address);
+        }
         let config = format!("{more}\n[topology]\n{topology}");
         Self {
             here: Installation::configured(&config),
@@ -56,17 +85,10 @@ impl Split {
 
     /// Starts one process.
     pub async fn start(&mut self, role: &str) {
-        let server = if role == "gateway" {
-            let listen = match self.addresses.get("gateway") {
-                Some(address) => address.clone(),
-                None => free(),
-            };
-            self.addresses.insert("gateway", listen.clone());
-            let arguments = ["--role", "gateway", "--listen", &listen];
-            self.here.spawn("gateway.log", &arguments).await
-        } else {
-            self.here.serve_role(role).await
-        };
+        let listen = self.addresses.entry(role.to_owned()).or_insert_with(free);
+        let kind = role.trim_end_matches("#2");
+        let arguments = ["--role", kind, "--listen", listen];
+        let server = self.here.spawn(&format!("{role}.log"), &arguments).await;
         self.running.insert(role.to_owned(), server);
     }
 
@@ -128,11 +150,21 @@ impl Split {
         operator.credential(&tenant, "sandbox").await
     }
 
+    /// SIGTERM to everyone at the same moment; all must end well.
+    pub async fn end_all(&mut self) {
+        let running = std::mem::take(&mut self.running);
+        running.values().for_each(Server::terminate);
+        for (role, server) in running {
+            let (status, _) = server.ended().await;
+            assert_eq!(status.code(), Some(0), "{role}: {status}");
+        }
+    }
+
     /// Stops everyone.
     pub async fn stop_all(&mut self) {
         // The gateway first: what is under way finds its services.
         let mut roles: Vec<String> = self.running.keys().cloned().collect();
-        roles.sort_by_key(|role| role != "gateway");
+        roles.sort_by_key(|role| !role.starts_with("gateway"));
         for role in roles {
             self.stop(&role).await;
         }
