@@ -270,4 +270,26 @@ mod tests {
             names.iter().map(|parts| key(parts)).collect();
         assert_eq!(keys.len(), names.len());
     }
+
+    proptest::proptest! {
+        /// Whatever names look like, also such as were made to look like a key's own punctuation.
+        #[test]
+        fn f008_keys_are_equal_only_where_all_parts_are(
+            one in proptest::collection::vec("[0-9:a-b]{0,6}|\\PC{0,4}", 0..5),
+            other in proptest::collection::vec("[0-9:a-b]{0,6}|\\PC{0,4}", 0..5),
+            cut in 0_usize..12,
+        ) {
+            let of = |parts: &[String]| {
+                let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+                key(&parts)
+            };
+            proptest::prop_assert_eq!(of(&one) == of(&other), one == other);
+            // The same letters, parted elsewhere.
+            let whole = one.concat();
+            if let Some((before, after)) = whole.split_at_checked(cut.min(whole.len())) {
+                let parted = [before.to_owned(), after.to_owned()];
+                proptest::prop_assert_eq!(of(&one) == of(&parted), one == parted);
+            }
+        }
+    }
 }

@@ -74,6 +74,13 @@ impl Installation {
         installation
     }
 
+    /// With a variable for every process.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -1,0 +1,262 @@
+//! F011, F062: what processes write down holds nothing of a person, no token and no secret, and no line is anybody else's making.
+//!
+//! A whole story with known names is walked, and everything is searched that leaves a process beside its answers: the log with this program's
+//! most talkative filter, the metrics, and the spans.
+
+#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+
+mod support;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use support::{Caller, Installation, Server, b64, caller::and, free, run, text, until};
+use warikan_testkit::{App, WebhookSink};
+
+const NAME: &str = "秘密沢　黙子";
+const ADDRESS: &str = "東京都新宿区内緒町９－８－７";
+const BIRTH: &str = "1983-07-19";
+const REFERENCE: &str = "C-77-of-the-firm";
+/// A customer number that would start a line of its own, colour a terminal, or be looked up.
+const HOSTILE: &str =
+    "C-77\r\n{\"level\":\"ERROR\",\"forged\":true}\u{1b}[31m${jndi:ldap://x/a}\u{202e}";
+const FILTER: &str = "debug,warikan=trace,warikan_gateway=trace,warikan_onboarding=trace,warikan_verification=trace,warikan_revocation=trace,warikan_webhooks=trace,warikan_billing=trace,warikan_sandbox=trace,warikan_messaging=trace,warikan_runtime=trace,warikan_http=trace";
+
+/// What must not be found, by what it is.
+#[derive(Default)]
+struct Secrets(Vec<(&'static str, String)>);
+
+impl Secrets {
+    fn add(&mut self, what: &'static str, text: &str) {
+        assert!(text.len() >= 4, "{what} would be found anywhere");
+        self.0.push((what, text.to_owned()));
+    }
+
+    fn nowhere_in(&self, place: &str, octets: &[u8]) {
+        for (what, text) in &self.0 {
+            let found = octets
+                .windows(text.len())
+                .position(|part| part == text.as_bytes());
+            if let Some(at) = found {
+                let near = &octets[at.saturating_sub(300)..(at + 100).min(octets.len())];
+                panic!(
+                    "{what} is in the {place}: {}",
+                    String::from_utf8_lossy(near)
+                );
+            }
+        }
+    }
+}
+
+async fn credential(operator: &Caller, secrets: &mut Secrets) -> Value {
+    let tenant = operator.take_on("割勘証券株式会社").await;
+    let path = format!("/v1/operator/tenants/{tenant}/credentials");
+    let made = operator
+        .post(&path, &json!({ "environment": "sandbox" }))
+        .await;
+    let made = made.expect(201).clone();
+    secrets.add("a client secret", made["client_secret"].as_str().unwrap());
+    made
+}
+
+fn token(caller: &Caller) -> String {
+    let request = caller.request(Method::GET, "/").build().unwrap();
+    let header = request.headers()["authorization"].to_str().unwrap();
+    header.trim_start_matches("Bearer ").to_owned()
+}
+
+/// Wrong secrets, wrong tokens, bodies that are none, a signature that is not good.
+async fn refused(server: &Server, firm: &Caller, body: &Value) {
+    let anyone = server.anyone();
+    let wrong = anyone
+        .request(Method::POST, "/oauth/token")
+        .basic_auth(
+            "cli_01a1fc012c0879d497a4941b37d733fb",
+            Some("wks_not-the-secret-at-all"),
+        )
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("grant_type=client_credentials");
+    assert_eq!(App::read(wrong).await.status, 401);
+    let forged = anyone
+        .request(Method::GET, "/v1/verifications")
+        .bearer_auth("forged-token-of-somebody");
+    assert_eq!(App::read(forged).await.status, 401);
+    let malformed = and(body, json!({ "given_name": NAME }));
+    firm.post("/v1/verifications", &malformed)
+        .await
+        .expect_problem(400, "invalid_request");
+    let not_json = firm
+        .request(Method::POST, "/v1/verifications")
+        .header("content-type", "application/json")
+        .body(format!("{{\"certificate\": \"{NAME}"));
+    assert_eq!(App::read(not_json).await.status, 400);
+    let nobodys = format!("/v1/verifications/{ADDRESS}?name={BIRTH}-and-more");
+    assert!(firm.get(&nobodys).await.status.as_u16() >= 400);
+    let mut tampered = body.clone();
+    tampered["signed"]["message"] = json!(b64("別の文書"));
+    assert_eq!(firm.verify(&tampered).await["verdict"], "invalid");
+}
+
+/// The verification that is told to a receiver that fails, and the customer's erasure.
+async fn told_and_erased(firm: &Caller, body: &Value, sink: &WebhookSink, secrets: &mut Secrets) {
+    sink.answer(&[500]);
+    let endpoint = json!({ "url": format!("{}?key=receivers-own-secret", sink.url), "types": ["verification.completed", "certificate.revoked"] });
+    let made = firm.post("/v1/webhook-endpoints", &endpoint).await;
+    let made = made.expect(201);
+    secrets.add("a webhook secret", made["secret"].as_str().unwrap());
+    secrets.add("a receiver's key", "receivers-own-secret");
+    let hostile = and(body, json!({ "watch": true, "subject_ref": HOSTILE }));
+    firm.post("/v1/verifications", &hostile)
+        .await
+        .expect_problem(400, "invalid_request");
+    let whole = and(body, json!({ "watch": true, "subject_ref": REFERENCE }));
+    let request = firm.keyed(
+        "/v1/verifications",
+        "an-idempotency-key-of-the-firm",
+        &whole,
+    );
+    let answer = App::read(request).await.expect(201).clone();
+    assert_eq!(answer["verdict"], "valid", "{answer}");
+    assert_eq!(answer["attributes"]["name"], NAME);
+    secrets.add("a receipt", answer["receipt"].as_str().unwrap());
+    until("the delivery", async || {
+        (!sink.received().is_empty()).then_some(())
+    })
+    .await;
+    let subjects = firm.all("/v1/subjects").await;
+    let subject = subjects[0]["id"].as_str().unwrap().to_owned();
+    let erased = App::read(firm.request(Method::DELETE, &format!("/v1/subjects/{subject}"))).await;
+    assert!(erased.status.is_success(), "{}", erased.status);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
+    let (collector, sink) = (WebhookSink::start().await, WebhookSink::start().await);
+    let ops = free();
+    let here = Installation::configured(&format!(
+        "json_logs = true\n[ops]\nlisten = \"{ops}\"\notlp_traces = \"{}\"\n[revocation]\nsync_period_seconds = 1\n[webhooks]\nallow_loopback_http_in_sandbox = true\n",
+        collector.url
+    ))
+    .with("WARIKAN_LOG", FILTER);
+    let server = here.serve().await;
+    server.ready().await;
+    let mut secrets = Secrets::default();
+    for (what, text) in [
+        ("a name", NAME),
+        ("a family name", "秘密沢"),
+        ("an address", ADDRESS),
+        ("a birthday", BIRTH),
+        ("a customer number", "C-77"),
+    ] {
+        secrets.add(what, text);
+    }
+    secrets.add("a refused secret", "wks_not-the-secret-at-all");
+    secrets.add("a refused token", "forged-token-of-somebody");
+    secrets.add("an idempotency key", "an-idempotency-key-of-the-firm");
+    let operator = server.operator().await;
+    secrets.add(
+        "the operator's secret",
+        server.credential()["client_secret"].as_str().unwrap(),
+    );
+    let made = credential(&operator, &mut secrets).await;
+    let firm = server.anyone().with(&made).await;
+    secrets.add("an access token", &token(&firm));
+    secrets.add("the operator's token", &token(&operator));
+    let anyone = server.anyone();
+    let person = json!({ "name": NAME, "address": ADDRESS, "birth_date": BIRTH });
+    let person = anyone.person(&person).await;
+    let body = anyone.sign(&person, "口座開設申込書").await;
+    for (what, member) in [
+        ("a certificate", "certificate"),
+        ("a signature", "signature"),
+    ] {
+        // Its beginning is common to all; its end is not.
+        let text = body[member].as_str().unwrap();
+        secrets.add(what, &text[text.len() - 60..]);
+    }
+    refused(&server, &firm, &body).await;
+    told_and_erased(&firm, &body, &sink, &mut secrets).await;
+    let moved = json!({ "event": "move", "address": format!("{ADDRESS}の二") });
+    anyone
+        .post(&format!("/sandbox/persons/{person}/events"), &moved)
+        .await
+        .expect(200);
+    anyone
+        .post("/sandbox/publish-crl", &json!({}))
+        .await
+        .expect(200);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let metrics = client
+        .get(format!("http://{ops}/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let said = server.announced.join("\n");
+    let keys = std::fs::read_to_string(here.data().join("keys.json")).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    for (_, key) in keys.as_object().unwrap() {
+        secrets.add("a key of the platform", key.as_str().unwrap());
+    }
+    server.stop().await;
+
+    let log = std::fs::read(here.beside("serve.log")).unwrap();
+    assert!(log.len() > 2_000, "the log was on: {} octets", log.len());
+    secrets.nowhere_in("log", &log);
+    secrets.nowhere_in("metrics", metrics.as_bytes());
+    secrets.nowhere_in("announcement", said.as_bytes());
+    let spans = collector.received();
+    assert!(!spans.is_empty(), "no span was sent");
+    for one in &spans {
+        secrets.nowhere_in("spans", &one.body);
+    }
+    // Every line is one event of ours.
+    for line in String::from_utf8(log).unwrap().lines() {
+        let event: Value =
+            serde_json::from_str(line).unwrap_or_else(|_| panic!("no event: {line}"));
+        assert!(
+            event["timestamp"].is_string() && event["forged"].is_null(),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_in_a_refused_configuration_is_not_repeated() {
+    for (name, value) in [
+        ("WARIKAN_LIMITS__REDIS_URL", "nonsense-with-verysecret"),
+        ("WARIKAN_RABBITMQ__URL", "nonsense-with-verysecret"),
+        (
+            "WARIKAN_DATABASE__URL",
+            "postgres://someone:verysecret@db/warikan",
+        ),
+        ("WARIKAN_DATABASE__OWNER_URL", "nonsense-with-verysecret"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let more = [(name, value), ("WARIKAN_DATABASE__KIND", "postgres")];
+        let more = if name.contains("DATABASE") {
+            &more[..]
+        } else {
+            &more[..1]
+        };
+        for command in ["doctor", "serve"] {
+            let listen = free();
+            let arguments = [
+                command,
+                "--data-dir",
+                data.to_str().unwrap(),
+                "--listen",
+                &listen,
+            ];
+            let output = run(&arguments, more);
+            let (said, complained) = text(&output);
+            assert!(!output.status.success(), "{name}: {command} took {value}");
+            assert!(
+                !said.contains("verysecret") && !complained.contains("verysecret"),
+                "{name}: {said}{complained}"
+            );
+        }
+    }
+}
