@@ -194,11 +194,7 @@ async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
         .await
         .unwrap();
     let said = server.announced.join("\n");
-    let keys = std::fs::read_to_string(here.data().join("keys.json")).unwrap();
-    let keys: Value = serde_json::from_str(&keys).unwrap();
-    for (_, key) in keys.as_object().unwrap() {
-        secrets.add("a key of the platform", key.as_str().unwrap());
-    }
+    keys_of(&here, &mut secrets);
     server.stop().await;
 
     let log = std::fs::read(here.beside("serve.log")).unwrap();
@@ -211,7 +207,19 @@ async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
     for one in &spans {
         secrets.nowhere_in("spans", &one.body);
     }
-    // Every line is one event of ours.
+    each_line_is_one_event(log);
+}
+
+fn keys_of(here: &Installation, secrets: &mut Secrets) {
+    let keys = std::fs::read_to_string(here.data().join("keys.json")).unwrap();
+    let keys: Value = serde_json::from_str(&keys).unwrap();
+    for (_, key) in keys.as_object().unwrap() {
+        secrets.add("a key of the platform", key.as_str().unwrap());
+    }
+}
+
+/// A line that somebody else had begun would be no event, or one that says so.
+fn each_line_is_one_event(log: Vec<u8>) {
     for line in String::from_utf8(log).unwrap().lines() {
         let event: Value =
             serde_json::from_str(line).unwrap_or_else(|_| panic!("no event: {line}"));
