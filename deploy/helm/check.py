@@ -33,6 +33,8 @@ TYPES = [
     ("database", "shared/runtime/src/database/config.rs", "DatabaseConfig", {"owner_url", "password", "passwords"}),
     ("rabbitmq", "shared/messaging/src/rabbitmq/config.rs", "RabbitMqConfig", {"url", "subscriptions"}),
     ("verification", "services/verification/src/config.rs", "Config", set()),
+    ("verification.ocsp", "services/verification/src/config.rs", "OcspConfig", set()),
+    ("verification.ocsp.responders", "services/verification/src/config.rs", "Responder", set()),
     ("revocation", "services/revocation/src/config.rs", "Config", set()),
     ("revocation.sources", "services/revocation/src/config.rs", "Source", set()),
     ("webhooks", "services/webhooks/src/config.rs", "Config", set()),

@@ -49,8 +49,8 @@ pub(crate) enum BillingError {
     #[error("the month {0} is not closed")]
     MonthOpen(BillingMonth),
     /// Nobody is told of it: who would have been is gone.
-    #[error("the reader of a long answer is gone")]
-    ReaderGone,
+    #[error(transparent)]
+    ReaderGone(#[from] warikan_http::ReaderGone),
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
     #[error("the amounts are too large")]
@@ -72,7 +72,7 @@ impl From<BillingError> for Problem {
     fn from(error: BillingError) -> Self {
         match error {
             BillingError::Database(error) => error.into(),
-            BillingError::Stored { .. } | BillingError::ReaderGone | BillingError::Paper(_) => {
+            BillingError::Stored { .. } | BillingError::ReaderGone(_) | BillingError::Paper(_) => {
                 Self::internal(&error)
             }
             BillingError::NotFound => Self::not_found(),

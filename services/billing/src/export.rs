@@ -6,7 +6,6 @@
 //! export was cut off. [`verify`] recomputes all of it from nothing else.
 
 pub(crate) mod csv;
-mod stream;
 pub(crate) mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +25,7 @@ use crate::{
     tariff::TariffRows,
 };
 
-pub(crate) use stream::{Lines, streamed};
+pub(crate) use warikan_http::{Lines, streamed};
 
 /// Names the form of these lines; raised when an old reader could misread them.
 pub(crate) const FORMAT: &str = "warikan-billing-export/1";
@@ -136,7 +135,7 @@ impl Billing {
             invoices: 1,
             records,
         };
-        lines.tell(&ExportLine::End(end)).await
+        Ok(lines.tell(&ExportLine::End(end)).await?)
     }
 
     /// Tells a closed month: every invoice issued when it was closed, with all records.
@@ -170,7 +169,7 @@ impl Billing {
                 end.records += self.tell_invoice(scope, invoice, lines).await?;
             }
         }
-        lines.tell(&ExportLine::End(end)).await
+        Ok(lines.tell(&ExportLine::End(end)).await?)
     }
 
     fn head(&self, period: BillingMonth, sharing: Option<Sharing>) -> ExportLine {

@@ -115,13 +115,17 @@ impl Revocation {
         let id: Id<Request> = self.0.platform.entropy.id(now);
         let row = row_of(scope, id.uuid(), handle, &found, at);
         let answer = Answer::json(200, &StatusView::of(&row)?);
+        let answered = row.state != CheckState::Unknown.as_str();
         checks::insert(&txn, row).await?;
         let checked = CheckedCertificate {
             handle,
             kind: kind_of(&watched.kind)?,
         };
-        let fact = self.status_checked(scope, BillingMonth::of(now), vec![checked]);
-        Outbox::append(&txn, [fact]).await?;
+        // What could not be found out is no answer, and costs nothing.
+        if answered {
+            let fact = self.status_checked(scope, BillingMonth::of(now), vec![checked]);
+            Outbox::append(&txn, [fact]).await?;
+        }
         once.keep(&txn, &answer).await?;
         txn.commit().await?;
         self.0.relay.wake();

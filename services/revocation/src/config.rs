@@ -22,6 +22,9 @@ pub struct Config {
     /// Days before the end of a watched certificate on which its tenant is told (`certificate.expiring`). A month is time enough
     /// to ask a customer for the new one; 0 tells nobody.
     pub expiring_notice_days: u32,
+    /// Seconds between two looks for campaigns that wait: those that another process began and did not end. New ones are begun
+    /// at once.
+    pub campaign_period_seconds: u64,
     /// Lists an index may name. 1,900 municipalities, two CAs and two generations in force make 7,600.
     pub lists: usize,
 }
@@ -35,6 +38,7 @@ impl Default for Config {
             request_timeout_seconds: 60,
             crl_octets: 320 << 20,
             expiring_notice_days: 30,
+            campaign_period_seconds: 15,
             lists: 10_000,
         }
     }

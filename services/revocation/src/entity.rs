@@ -1,5 +1,9 @@
 //! The tables.
 
+mod campaigns;
+
+pub(crate) use campaigns::{campaign, campaign_change, campaign_chunk, campaign_item};
+
 /// A list that was accepted at least once: its version in force.
 pub(crate) mod crl_partition {
     use sea_orm::entity::prelude::*;
@@ -207,6 +211,8 @@ pub(crate) mod watch {
         pub subject: Option<Uuid>,
         /// Sealed.
         pub reference: Option<Vec<u8>>,
+        /// Keyed fingerprint under which the reference is found.
+        pub reference_key: Option<Vec<u8>>,
         pub created_at: DateTimeUtc,
         pub ended_at: Option<DateTimeUtc>,
         pub flagged_at: Option<DateTimeUtc>,

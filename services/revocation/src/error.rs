@@ -4,7 +4,11 @@ use sea_orm::DbErr;
 use warikan_http::{Code, IdempotencyError, Problem};
 use warikan_types::SealError;
 
-use crate::{start_watch::CertificateRefused, watch::WATCHES_PER_CERTIFICATE};
+use crate::{
+    campaign::{CERTIFICATES, OPEN_CAMPAIGNS, State, portfolio::RowProblem},
+    start_watch::CertificateRefused,
+    watch::WATCHES_PER_CERTIFICATE,
+};
 
 /// The service's errors. *Revoked* and *nothing is known* are answers, not errors.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,24 @@ pub enum Error {
     /// The tenant watches this certificate under too many references already.
     #[error("too many watches of one certificate")]
     TooManyWatches,
+    /// The tenant has as many open campaigns as it may.
+    #[error("too many open campaigns")]
+    TooManyCampaigns,
+    /// Customer numbers under which nothing is watched.
+    #[error("unknown customer numbers")]
+    UnknownRefs(Vec<RowProblem>),
+    /// The campaign's state does not allow it.
+    #[error("the campaign is {}", .0.as_str())]
+    CampaignState(State),
+    /// More certificates than a campaign may have.
+    #[error("the portfolio is full")]
+    PortfolioFull,
+    /// A signature could not be made.
+    #[error("the receipt cannot be signed")]
+    Receipt(#[from] warikan_runtime::SignError),
+    /// Nobody is told of it: who would have been is gone.
+    #[error(transparent)]
+    ReaderGone(#[from] warikan_http::ReaderGone),
     /// No list that covers the certificate was ever accepted.
     #[error("no revocation information")]
     NoStatus,
@@ -48,6 +70,25 @@ impl From<Error> for Problem {
                     "This certificate already has {WATCHES_PER_CERTIFICATE} watches under other references. Delete one of them first."
                 ),
             ),
+            Error::TooManyCampaigns => Self::new(
+                Code::Conflict,
+                format!("At most {OPEN_CAMPAIGNS} campaigns are open at a time. Wait for one to complete, or delete one."),
+            ),
+            Error::UnknownRefs(problems) => Self::fields(problems.iter().map(Into::into).collect()),
+            Error::CampaignState(state) => Self::new(
+                Code::Conflict,
+                match state {
+                    State::Collecting => "The campaign has not been started: POST /v1/campaigns/{id}/start.",
+                    State::Running => "The campaign is running; GET /v1/campaigns/{id} says how far it is.",
+                    State::Completed => "The campaign is completed.",
+                    State::Cancelled => "The campaign was given up. Order a new one.",
+                },
+            ),
+            Error::PortfolioFull => Self::new(
+                Code::Conflict,
+                format!("A campaign has at most {CERTIFICATES} certificates; the last part did not come into the portfolio as a whole."),
+            ),
+            Error::Receipt(_) | Error::ReaderGone(_) => Self::internal(&error),
             Error::NoStatus => Self::new(
                 Code::Unavailable,
                 "No revocation information for this certificate is at hand (status_unavailable). Try again later.",

@@ -22,6 +22,7 @@ mod accept_list;
 mod announce;
 mod api;
 mod as_of;
+mod campaign;
 mod check_certificate;
 mod config;
 mod consumers;
@@ -41,6 +42,7 @@ mod problem;
 mod read_list;
 mod recheck;
 mod replicate;
+mod snapshot;
 mod source;
 mod source_state;
 mod start_watch;
@@ -71,6 +73,7 @@ use warikan_runtime::{
 use warikan_types::Clock;
 
 pub use api::routes;
+pub use campaign::{CampaignProblem, VerifiedCampaign, verify_campaign};
 pub use config::{Config, Source};
 pub use error::Error;
 pub use known_lists::{KnownLists, known_lists};
@@ -100,6 +103,10 @@ struct Inner {
     epoch: String,
     /// One join of watches at a time: a second one would find the same watches and wait for the same rows.
     flagging: Mutex<()>,
+    /// Wakes the task that works on campaigns.
+    campaigns: Arc<Notify>,
+    /// The snapshots that campaigns under way ask.
+    pinned: campaign::Pinned,
 }
 
 struct Migrator;
@@ -150,6 +157,8 @@ impl Revocation {
                 .id::<warikan_types::Request>(on.clock().now())
                 .to_string(),
             flagging: Mutex::new(()),
+            campaigns: Arc::new(Notify::new()),
+            pinned: campaign::Pinned::default(),
         })))
     }
 
@@ -224,9 +233,22 @@ impl Revocation {
                     }
                 },
             ),
+            self.campaign_task(),
             relay_task("revocation.relay", self.0.relay.clone()),
             prune_answers_task("revocation.prune", &self.0.db, self.0.platform.clock()),
         ]
+    }
+}
+
+impl Revocation {
+    fn campaign_task(&self) -> Task {
+        let this = self.clone();
+        let signal = Arc::clone(&self.0.campaigns);
+        let period = Duration::from_secs(self.0.config.campaign_period_seconds);
+        Task::new("revocation.campaigns", period, signal, move || {
+            let this = this.clone();
+            async move { Ok(this.campaigns_turn().await?) }
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The schema, one step per struct.
 
+mod campaigns;
 mod snapshots;
 
 use sea_orm_migration::prelude::*;
@@ -12,6 +13,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Checks),
         Box::new(Notices),
         Box::new(snapshots::Snapshots),
+        Box::new(campaigns::Campaigns),
     ]
 }
 

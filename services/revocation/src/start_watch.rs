@@ -8,8 +8,9 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use warikan_contracts::{Envelope, facts::WatchOrder};
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::{Hold, Outbox, hold};
-use warikan_pki::{Examined, PathError, examine, is_der};
-use warikan_types::{Sealer, TenantScope, Timestamp};
+use warikan_pki::{Certificate, Examined, PathError, examine, is_der};
+use warikan_runtime::Keys;
+use warikan_types::{CertificateId, CertificateKind, Environment, Sealer, TenantScope, Timestamp};
 
 use crate::{
     Revocation,
@@ -77,6 +78,35 @@ impl From<PathError> for CertificateRefused {
     }
 }
 
+/// A certificate of a served kind that an anchor of the environment vouches for.
+pub(crate) struct Known<'a> {
+    pub(crate) id: &'a CertificateId,
+    pub(crate) certificate: &'a Certificate,
+    pub(crate) kind: CertificateKind,
+}
+
+/// What is known of a certificate, or why it is none of ours.
+pub(crate) fn known(
+    examined: &Examined,
+    environment: Environment,
+) -> Result<Known<'_>, CertificateRefused> {
+    let certificate = examined
+        .certificate()
+        .ok_or(CertificateRefused::Malformed)?;
+    if let Some(error) = examined.path_error() {
+        return Err(error.into());
+    }
+    let path = examined.path().ok_or(CertificateRefused::IssuerUnknown)?;
+    if path.anchor().environment() != environment {
+        return Err(CertificateRefused::EnvironmentMismatch);
+    }
+    Ok(Known {
+        id: path.certificate_id(),
+        certificate,
+        kind: examined.kind().ok_or(CertificateRefused::Unsupported)?,
+    })
+}
+
 /// Held together by all who start watches, and alone by a take-over's commit.
 pub(crate) const WATCHES_BEING_STARTED: &str = "watches being started";
 
@@ -92,31 +122,22 @@ impl Revocation {
             return Err(CertificateRefused::NotDer);
         }
         let examined: Examined = examine(der, &self.0.anchors.current());
-        let certificate = examined
-            .certificate()
-            .ok_or(CertificateRefused::Malformed)?;
-        if let Some(error) = examined.path_error() {
-            return Err(error.into());
-        }
-        let path = examined.path().ok_or(CertificateRefused::IssuerUnknown)?;
-        if path.anchor().environment() != scope.environment() {
-            return Err(CertificateRefused::EnvironmentMismatch);
-        }
-        let kind = examined.kind().ok_or(CertificateRefused::Unsupported)?;
+        let Known {
+            id,
+            certificate,
+            kind,
+        } = known(&examined, scope.environment())?;
         if certificate.not_after() < self.time_of(scope.environment()) {
             return Err(CertificateRefused::Expired);
         }
         let platform = &self.0.platform;
         Ok(WatchOrder {
             watch: platform.entropy.id(platform.clock().now()),
-            certificate: path.certificate_id().clone(),
+            certificate: id.clone(),
             partition: certificate.distribution_point(),
             kind,
             not_after: certificate.not_after(),
-            handle: platform
-                .keys
-                .pseudonym()
-                .handle(scope, path.certificate_id()),
+            handle: platform.keys.pseudonym().handle(scope, id),
             subject: None,
             reference,
         })
@@ -182,7 +203,7 @@ impl Revocation {
         order: &WatchOrder,
         now: Timestamp,
     ) -> Result<(watch::Model, Option<Envelope>), Error> {
-        let mut row = row_of(scope, order, now, self.0.platform.keys.sealer());
+        let mut row = row_of(scope, order, now, &self.0.platform.keys);
         // A list that is being taken over waits for this transaction before it commits, and its join then finds the watch. One
         // that has committed is seen by the question below.
         hold(db, WATCHES_BEING_STARTED, Hold::Shared).await?;
@@ -236,7 +257,7 @@ async fn twin(
     Ok(None)
 }
 
-fn row_of(scope: TenantScope, order: &WatchOrder, now: Timestamp, sealer: &Sealer) -> watch::Model {
+fn row_of(scope: TenantScope, order: &WatchOrder, now: Timestamp, keys: &Keys) -> watch::Model {
     let place = reference_place(scope, order.watch);
     watch::Model {
         id: order.watch.uuid(),
@@ -252,7 +273,11 @@ fn row_of(scope: TenantScope, order: &WatchOrder, now: Timestamp, sealer: &Seale
         reference: order
             .reference
             .as_ref()
-            .map(|text| sealer.seal(&place, text.as_bytes())),
+            .map(|text| keys.sealer().seal(&place, text.as_bytes())),
+        reference_key: order
+            .reference
+            .as_ref()
+            .map(|text| keys.pseudonym().fingerprint(scope, text)),
         created_at: now.utc(),
         ended_at: None,
         flagged_at: None,

@@ -57,7 +57,7 @@ impl ListStatus {
         }
     }
 
-    fn answer(&self, serial: &Serial) -> StatusAnswer {
+    pub(crate) fn answer(&self, serial: &Serial) -> StatusAnswer {
         StatusAnswer {
             state: match self.table.said(serial) {
                 None => KnownState::Good,
@@ -219,14 +219,17 @@ impl StatusStore {
         let lists = self.read();
         let get = |key| lists.in_force.get(&key);
         let own = partition.and_then(|one| get(key(Some(one))));
-        own.into_iter()
-            .chain(get(key(None)))
-            .map(|one| one.version.answer(&certificate.serial))
-            .max_by_key(|answer| {
-                let revoked = matches!(answer.state, KnownState::Revoked { .. });
-                (revoked, answer.this_update)
-            })
+        let covering = own.into_iter().chain(get(key(None)));
+        weightiest(covering.map(|one| one.version.answer(&certificate.serial)))
     }
+}
+
+/// Of what several lists say: *revoked* wins, and otherwise the later list speaks.
+pub(crate) fn weightiest(answers: impl Iterator<Item = StatusAnswer>) -> Option<StatusAnswer> {
+    answers.max_by_key(|answer| {
+        let revoked = matches!(answer.state, KnownState::Revoked { .. });
+        (revoked, answer.this_update)
+    })
 }
 
 impl InForce {

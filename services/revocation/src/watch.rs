@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_types::{
-    CertificateHandle, CertificateKind, Id, RevocationReason, Sealer, TenantScope, Timestamp, Watch,
+    CertificateHandle, CertificateKind, Id, RevocationReason, Sealer, TenantScope, Timestamp,
+    Watch, Wording,
 };
 
 use crate::{
@@ -51,6 +52,8 @@ pub(crate) struct FlagView {
     pub(crate) meaning: &'static str,
     /// What to do about the customer.
     pub(crate) recommended_action: &'static str,
+    /// What may be said to the customer.
+    pub(crate) customer_wording: Wording,
     /// When it was revoked, as the issuer says.
     pub(crate) revoked_at: Timestamp,
     /// When the platform found out.
@@ -92,6 +95,7 @@ impl WatchView {
                     reason,
                     meaning: reason.meaning(),
                     recommended_action: reason.recommended_action(),
+                    customer_wording: reason.customer_wording(),
                     revoked_at: row.revoked_at.map_or(detected_at, Timestamp::new),
                     detected_at,
                     this_update: row.flag_this_update.map_or(detected_at, Timestamp::new),

@@ -6,6 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{AUTHENTICATION, Bench, SIGNATURE, agency, roots, watch_body};
+use warikan_contracts::facts::CertificateExpired;
 use warikan_pki::AnchorSet;
 use warikan_revocation::{Config, Revocation, Source};
 use warikan_simulator::{Defect, Hierarchy, LifeEvent, Person, fixtures};
@@ -185,7 +186,7 @@ async fn an_ended_watch_is_not_flagged_and_a_certificate_s_end_ends_its_watch() 
     let tenant = bench.tenant();
     let ders = [0, 1].map(|one: usize| bench.certificate(citizens[one], SIGNATURE));
     let deleted = bench.watch(tenant, &ders[0], "deleted").await;
-    bench.watch(tenant, &ders[1], "expires").await;
+    let expires = bench.watch(tenant, &ders[1], "expires").await;
     let path = format!("/v1/watches/{}", deleted["id"].as_str().unwrap());
     bench
         .app
@@ -199,6 +200,13 @@ async fn an_ended_watch_is_not_flagged_and_a_certificate_s_end_ends_its_watch() 
     bench.advance(24 * 366 * 5);
     bench.app.run("revocation.sync").await;
     assert_eq!(bench.watches(tenant, "ended").await.len(), 2);
+    // The tenant is told of the end, once; who ended the watch itself hears nothing.
+    bench.app.run("revocation.sync").await;
+    bench.app.settle().await;
+    let told = bench.probe.facts::<CertificateExpired>();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].0.scope, Some(tenant));
+    assert_eq!(told[0].1.watch.to_string(), expires["id"].as_str().unwrap());
     let reply = bench
         .app
         .post(

@@ -86,6 +86,7 @@ async fn exactly_the_customer_who_moved_is_flagged_and_told_once() {
         "reason": "affiliation_changed",
         "meaning": "Name, address, date of birth or sex has changed.",
         "recommended_action": "Ask the customer for the new attributes.",
+        "customer_wording": RevocationReason::AffiliationChanged.customer_wording(),
         "revoked_at": moved_at.to_string(), "detected_at": now, "this_update": now,
     });
     assert_eq!(flagged[0]["flag"], flag);

@@ -12,7 +12,7 @@ use warikan_runtime::{Keys, init_telemetry, init_with_traces, load_config};
 use warikan_types::{Clock, Entropy};
 
 use crate::{
-    bus_command,
+    bus_command, campaign_command,
     compose::{self, Role},
     config::Config,
     demo, doctor, document, invoice_command, listen, pki_command, serve, topology,
@@ -101,6 +101,9 @@ enum Command {
     /// Work on invoices without a server.
     #[command(subcommand)]
     Invoice(invoice_command::InvoiceCommand),
+    /// Check what proves a campaign, without a server.
+    #[command(subcommand)]
+    Campaign(campaign_command::CampaignCommand),
 }
 
 /// Settings of a command that works on an installation.
@@ -254,6 +257,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
                 invoice_command::verify(BufReader::new(file), &mut out)
             };
         }
+        Command::Campaign(command) => return campaign_command::run(&command, &mut out),
         Command::Pki => {}
     }
     Ok(true)

@@ -23,7 +23,7 @@ use warikan_runtime::{
 };
 use warikan_sandbox::Sandbox;
 use warikan_types::{Clock, Entropy, Environment};
-use warikan_verification::Verification;
+use warikan_verification::{CertIdUse, Certificates, NonceUse, Responder, Verification};
 use warikan_webhooks::Webhooks;
 
 use self::follow::Followers;
@@ -190,12 +190,15 @@ pub async fn open_over(
     let mut modules = Vec::new();
     let mut sandbox_roots = Vec::new();
     let mut revocation_config = config.revocation.clone();
+    let mut verification_config = config.verification.clone();
     if config.sandbox.enabled {
         let sandbox = Sandbox::open(warikan_sandbox::Config::default(), &platform).await?;
         sandbox_roots.extend(sandbox.roots().iter().map(|root| root.der.clone()));
         revocation_config
             .sources
             .push(sandbox_source(&format!("http://{own_address}")));
+        let responder = sandbox_responder(&format!("http://{own_address}"));
+        verification_config.ocsp.responders.push(responder);
         modules.push(sandbox.module());
     }
     let anchors: PinnedAnchors =
@@ -203,8 +206,7 @@ pub async fn open_over(
     let onboarding = open_onboarding(config, &platform).await?;
     let revocation = Revocation::open(revocation_config, &platform, anchors.clone()).await?;
     let status = revocation.status();
-    let verification =
-        Verification::open(config.verification.clone(), &platform, anchors, status).await?;
+    let verification = Verification::open(verification_config, &platform, anchors, status).await?;
     let webhooks = Webhooks::open(config.webhooks.clone(), &platform).await?;
     let billing = Billing::open(config.billing.clone(), &platform).await?;
     modules.extend([
@@ -278,6 +280,16 @@ fn sandbox_source(base: &str) -> Source {
     }
 }
 
+fn sandbox_responder(base: &str) -> Responder {
+    Responder {
+        environment: Environment::Sandbox,
+        url: format!("{base}/jlis/ocsp"),
+        certificates: Certificates::All,
+        nonce: NonceUse::Optional,
+        cert_id: CertIdUse::Sha1,
+    }
+}
+
 /// Opens what a process of this role holds. No other process needs to run for it.
 ///
 /// # Errors
@@ -341,8 +353,12 @@ impl House {
                 let replica = StatusReplica::new(peer);
                 self.followers.add(follow::status(replica.clone()));
                 let status: Arc<dyn CertificateStatus> = Arc::new(replica.clone());
-                let opened =
-                    Verification::open(config.verification.clone(), &on, anchors, status).await?;
+                let mut own = config.verification.clone();
+                if config.sandbox.enabled {
+                    let base = config.topology.sandbox.trim_end_matches('/');
+                    own.ocsp.responders.push(sandbox_responder(base));
+                }
+                let opened = Verification::open(own, &on, anchors, status).await?;
                 ready_once_complete(opened.module(), replica)
             }
             Role::Revocation => {

@@ -2,6 +2,7 @@
 
 pub mod anchors;
 pub mod bus_command;
+pub mod campaign_command;
 pub mod cli;
 pub mod compose;
 pub mod config;

@@ -78,11 +78,15 @@ fn receipt(
         "reason": report.reason,
         "signed": { "algorithm": evidence.algorithm, "digest": evidence.digest },
         "certificate": handle,
-        "status": StatusView::of(case.status.as_ref(), case.at),
+        "status": status_view(case),
         "verified_at": case.at,
         "evidence_sha256": Base64Bytes(digest.to_vec()),
     });
     Ok(platform.keys.sign_receipt(&claims)?)
+}
+
+fn status_view(case: &Case) -> StatusView {
+    StatusView::of(case.status.deciding.as_ref(), case.at).with_sources(&case.status.heard, case.at)
 }
 
 fn stored_evidence(case: &Case, report: &Report) -> StoredEvidence {
@@ -91,7 +95,17 @@ fn stored_evidence(case: &Case, report: &Report) -> StoredEvidence {
         signature: Base64Bytes(case.submission.signature.clone()),
         algorithm: case.submission.signed.algorithm(),
         digest: Base64Bytes(case.submission.signed.digest()),
-        status: case.status.clone(),
+        status: case.status.deciding.clone(),
+        heard: match case.status.heard.as_slice() {
+            // The list alone is what decides already.
+            [_] => Vec::new(),
+            more => more.to_vec(),
+        },
+        ocsp_response: case
+            .status
+            .response
+            .as_ref()
+            .map(|octets| Base64Bytes(octets.to_vec())),
         environment: case.policy.environment,
         purpose: ChallengePurpose::word(case.policy.purpose).to_owned(),
         max_age_seconds: case.policy.max_age.map(|age| age.as_secs()),
@@ -150,7 +164,7 @@ pub(crate) fn view(
         reason: conclusion.report.reason,
         checks: conclusion.report.checks.clone(),
         certificate,
-        status: StatusView::of(case.status.as_ref(), case.at),
+        status: status_view(case),
         subject,
         watch: watch.map(|order| WatchOfVerification { id: order.watch }),
         verified_at: case.at,
@@ -203,7 +217,7 @@ pub(crate) fn completed(
         verification: case.id,
         client: case.client,
         kind: case.examined.kind(),
-        channel: status_was_asked.then_some(case.submission.channel),
+        channel: status_was_asked.then(|| case.status.channel()),
         verdict: view.verdict,
         reason: view.reason,
         subject: view.subject.as_ref().map(|subject| subject.id),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use warikan_pki::{Report, Signed, StatusKnowledge};
 use warikan_types::{Base64Bytes, Environment, TenantScope, Timestamp, VerificationId};
 
-use crate::request::ChallengePurpose;
+use crate::{gather::Heard, request::ChallengePurpose};
 
 /// Stored sealed, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -13,7 +13,14 @@ pub(crate) struct StoredEvidence {
     pub(crate) signature: Base64Bytes,
     pub(crate) algorithm: warikan_pki::DigestAlgorithm,
     pub(crate) digest: Base64Bytes,
+    /// What decided.
     pub(crate) status: Option<StatusKnowledge>,
+    /// Every source that was asked, where it was not the list alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard: Vec<Heard>,
+    /// What the OCSP responder answered, DER.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ocsp_response: Option<Base64Bytes>,
     pub(crate) environment: Environment,
     /// The purpose that was checked, and the bound on the status' age in seconds.
     pub(crate) purpose: String,

@@ -23,6 +23,7 @@ mod evidence;
 mod find_subject;
 mod gather;
 mod migrations;
+mod ocsp;
 mod request;
 mod revalidate;
 mod store;
@@ -40,7 +41,7 @@ use warikan_pki::PinnedAnchors;
 use warikan_runtime::{Databases, Inspection, Module, OpenError, Platform, Task, relay_task};
 use warikan_types::Clock;
 
-pub use config::Config;
+pub use config::{CertIdUse, Certificates, Config, Fallback, NonceUse, OcspConfig, Responder};
 
 /// The service's name, and that of its database.
 const NAME: &str = "verification";
@@ -59,6 +60,7 @@ struct Inner {
     platform: Platform,
     anchors: PinnedAnchors,
     status: Arc<dyn CertificateStatus>,
+    ocsp: ocsp::Ocsp,
 }
 
 /// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
@@ -87,6 +89,9 @@ impl Verification {
         anchors: impl Into<PinnedAnchors>,
         status: Arc<dyn CertificateStatus>,
     ) -> Result<Self, OpenError> {
+        let (clock, entropy) = (on.clock().clone(), on.entropy.clone());
+        let ocsp = ocsp::Ocsp::new(&config, clock, entropy)
+            .map_err(|why| OpenError::Config { service: NAME, why })?;
         let db = on.databases.open(NAME, migrations::Migrator).await?;
         let relay = on.relay(&db);
         Ok(Self(Arc::new(Inner {
@@ -97,6 +102,7 @@ impl Verification {
             platform: on.clone(),
             anchors: anchors.into(),
             status,
+            ocsp,
         })))
     }
 

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use utoipa::ToSchema;
-use warikan_contracts::facts::Channel;
 use warikan_http::Problem;
 use warikan_pki::{DigestAlgorithm, Purpose, Signed, is_der};
 use warikan_types::{Base64Bytes, ChallengeId, Span};
@@ -56,15 +55,15 @@ impl SignedContent {
     }
 }
 
-/// Which source of revocation information to ask.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+/// Which source of revocation information to ask. Whatever is asked, *revoked* wins where two have spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AskedChannel {
     /// The daily list.
     Crl,
-    /// The live question.
+    /// The live question; where it gets no usable answer, the list if it is fresh enough. Each counts on the bill.
     Ocsp,
-    /// The platform chooses: at present the list.
+    /// The list as long as it is in force and young enough for `max_age`, the live question otherwise.
     Auto,
 }
 
@@ -111,7 +110,7 @@ pub(crate) struct Submission {
     pub(crate) certificate: Vec<u8>,
     pub(crate) signature: Vec<u8>,
     pub(crate) signed: Signed,
-    pub(crate) channel: Channel,
+    pub(crate) channel: AskedChannel,
     pub(crate) reference: Option<String>,
 }
 
@@ -143,10 +142,7 @@ impl VerificationRequest {
             certificate: self.certificate.0.clone(),
             signature: self.signature.0.clone(),
             signed: self.signed.read()?,
-            channel: match self.channel {
-                Some(AskedChannel::Ocsp) => Channel::Ocsp,
-                Some(AskedChannel::Crl | AskedChannel::Auto) | None => Channel::Crl,
-            },
+            channel: self.channel.unwrap_or(AskedChannel::Auto),
             reference: self
                 .subject_ref
                 .as_deref()

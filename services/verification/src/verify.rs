@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use warikan_http::{Answer, Idempotency, Problem};
 use warikan_pki::{
-    AlgorithmPolicy, Check, Evidence, Examined, Policy, Purpose, Report, StatusKnowledge, examine,
-    validate,
+    AlgorithmPolicy, Check, Evidence, Examined, Policy, Purpose, Report, examine, validate,
 };
 use warikan_types::{ChallengeId, ClientId, Environment, TenantScope, Timestamp, VerificationId};
 
@@ -13,6 +12,7 @@ use crate::{
     Verification, challenge,
     commit::{Entry, Work},
     conclude::Conclusion,
+    gather::{Gathered, Wanted},
     request::{ChallengePurpose, Submission, VerificationRequest},
     store::{self, KnownCertificate},
 };
@@ -33,7 +33,7 @@ pub(crate) struct Case {
     pub(crate) examined: Examined,
     /// The certificate, where somebody vouches for it in this environment.
     pub(crate) known: Option<KnownCertificate>,
-    pub(crate) status: Option<StatusKnowledge>,
+    pub(crate) status: Gathered,
     pub(crate) policy: Policy,
     /// All checks but the challenge's.
     pub(crate) decided: Report,
@@ -92,17 +92,22 @@ impl Verification {
         );
         let examined = examine(&submission.certificate, &inner.anchors.current());
         let status = if examined.environment() == Some(environment) {
-            self.gather_status(environment, &examined, submission.channel)
-                .await
+            let wanted = Wanted {
+                environment,
+                channel: submission.channel,
+                max_age: policy.max_age,
+                at,
+            };
+            self.gather_status(&examined, wanted).await
         } else {
-            None
+            Gathered::default()
         };
         let decided = validate(
             &Evidence {
                 examined: &examined,
                 signature: &submission.signature,
                 signed: &submission.signed,
-                status: status.as_ref(),
+                status: status.deciding.as_ref(),
             },
             &policy,
             at,

@@ -9,6 +9,8 @@ use warikan_types::{
     Timestamp, Verdict, VerificationId, WatchId,
 };
 
+use crate::gather::Heard;
+
 /// The certificate, as this tenant may know it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = CertificateOfVerification)]
@@ -46,6 +48,37 @@ pub(crate) struct StatusView {
     pub(crate) revocation_reason: Option<RevocationReason>,
     /// Names the exact version of knowledge.
     pub(crate) source_version: Option<String>,
+    /// Every source that was asked. Where two have spoken, *revoked* wins; otherwise the live answer decides.
+    #[serde(default)]
+    pub(crate) sources: Vec<SourceOfStatus>,
+}
+
+/// A source that was asked.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SourceOfStatus {
+    channel: Channel,
+    /// What it says by itself.
+    state: StatusState,
+    /// As of when.
+    this_update: Option<Timestamp>,
+    /// Seconds between that and the decision.
+    age_seconds: Option<u64>,
+    /// Why it said nothing usable: `timeout`, `unreachable`, `http_status`, `no_ocsp_response`, `too_large`, `busy`, `resting`
+    /// (it failed too often), `not_configured`, `no_list`, or what was wrong with the response.
+    problem: Option<String>,
+}
+
+impl SourceOfStatus {
+    fn of(heard: &Heard, at: Timestamp) -> Self {
+        let view = StatusView::of(heard.knowledge.as_ref(), at);
+        Self {
+            channel: heard.channel,
+            state: view.state,
+            this_update: view.this_update,
+            age_seconds: view.age_seconds,
+            problem: heard.problem.clone(),
+        }
+    }
 }
 
 impl StatusView {
@@ -60,6 +93,7 @@ impl StatusView {
                 revoked_at: None,
                 revocation_reason: None,
                 source_version: None,
+                sources: Vec::new(),
             };
         };
         let (state, revoked_at, revocation_reason) = match known.fact {
@@ -78,7 +112,16 @@ impl StatusView {
             revoked_at,
             revocation_reason,
             source_version: Some(known.version.clone()),
+            sources: Vec::new(),
         }
+    }
+
+    pub(crate) fn with_sources(mut self, heard: &[Heard], at: Timestamp) -> Self {
+        self.sources = heard
+            .iter()
+            .map(|one| SourceOfStatus::of(one, at))
+            .collect();
+        self
     }
 }
 

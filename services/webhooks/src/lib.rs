@@ -44,9 +44,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::{
     Fact,
     facts::{
-        BudgetThresholdReached, CertificateExpiring, CertificateRevoked, EndpointDisabled,
-        InvoiceFinalized, SourceRecovered, SourceStale, SubjectChanged, TenantChanged,
-        VerificationCompleted,
+        BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
+        CertificateRevoked, EndpointDisabled, InvoiceFinalized, SourceRecovered, SourceStale,
+        SubjectChanged, TenantChanged, VerificationCompleted,
     },
 };
 use warikan_messaging::{Consumer, Relay, ServiceDatabase};
@@ -206,6 +206,8 @@ impl Webhooks {
                     VerificationCompleted::TYPE,
                     CertificateRevoked::TYPE,
                     CertificateExpiring::TYPE,
+                    CertificateExpired::TYPE,
+                    CampaignCompleted::TYPE,
                     SubjectChanged::TYPE,
                     SourceStale::TYPE,
                     SourceRecovered::TYPE,

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 pub use warikan_types::Channel;
 use warikan_types::{
-    BillingMonth, CertificateHandle, CertificateId, CertificateKind, Client, CrlPartition,
-    Endpoint, Environment, Id, Invoice, Reason, RevocationReason, Subject, TenantId, Timestamp,
-    Verdict, Verification, Watch, Yen,
+    BillingMonth, Campaign, CertificateHandle, CertificateId, CertificateKind, Client,
+    CrlPartition, Endpoint, Environment, Id, Invoice, Reason, RevocationReason, Subject, TenantId,
+    Timestamp, Verdict, Verification, Watch, Yen,
 };
 
 use crate::Fact;
@@ -172,6 +172,57 @@ impl Fact for CertificateExpiring {
     const VERSION: u16 = 1;
 }
 
+/// Revocation says it, once per watch: the certificate's time is over, and the watch ended with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateExpired {
+    /// The watch that ended.
+    pub watch: Id<Watch>,
+    /// The certificate, as the tenant knows it.
+    pub handle: CertificateHandle,
+    /// Its kind.
+    pub kind: CertificateKind,
+    /// The person, as the tenant knows them.
+    pub subject: Option<Id<Subject>>,
+    /// When it ended.
+    pub not_after: Timestamp,
+}
+impl Fact for CertificateExpired {
+    const TYPE: &'static str = "certificate.expired";
+    const VERSION: u16 = 1;
+}
+
+/// What a campaign found, in numbers. They add up to `checked`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CampaignCounts {
+    /// Certificates checked, each once.
+    pub checked: u64,
+    /// Neither revoked nor expired, by a list that was fresh enough.
+    pub good: u64,
+    /// Revoked.
+    pub revoked: u64,
+    /// Past their notAfter and not known to be revoked.
+    pub expired: u64,
+    /// Of which nothing could be found out: no list, or one too old.
+    pub unknown: u64,
+}
+
+/// Revocation says it: a campaign has checked the last certificate, and its receipt is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignCompleted {
+    /// The campaign.
+    pub campaign: Id<Campaign>,
+    /// What it found.
+    pub counts: CampaignCounts,
+    /// The status version that every answer is of.
+    pub status_version: String,
+    /// Root over the results (RFC 6962 2.1, SHA-256), hexadecimal.
+    pub root: String,
+}
+impl Fact for CampaignCompleted {
+    const TYPE: &'static str = "campaign.completed";
+    const VERSION: u16 = 1;
+}
+
 /// What changed about a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -255,7 +306,9 @@ pub struct CheckedCertificate {
     pub kind: CertificateKind,
 }
 
-/// Revocation says it: these certificates were checked in this month. Billing counts each once a month.
+/// Revocation and verification say it: these certificates were checked for being unchanged (現況確認; as a purpose, `status_check`) in
+/// this month, by a watch, a campaign or a look-up. By CRL billing counts each once a month, whoever tells of it first; by OCSP
+/// each call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusChecked {
     /// The JST month it counts for.

@@ -6,9 +6,10 @@
 use crate::{
     Fact,
     facts::{
-        BudgetThresholdReached, CertificateExpiring, CertificateRevoked, CrlPublished,
-        EndpointDisabled, InvoiceFinalized, SourceRecovered, SourceStale, StatusChecked,
-        SubjectChanged, SubjectErased, TenantChanged, VerificationCompleted,
+        BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
+        CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, SourceRecovered,
+        SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
+        VerificationCompleted,
     },
 };
 
@@ -41,6 +42,8 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
             VerificationCompleted::TYPE,
             CertificateRevoked::TYPE,
             CertificateExpiring::TYPE,
+            CertificateExpired::TYPE,
+            CampaignCompleted::TYPE,
             SubjectChanged::TYPE,
             SourceStale::TYPE,
             SourceRecovered::TYPE,

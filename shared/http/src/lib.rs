@@ -5,11 +5,14 @@
 
 mod body;
 mod caller;
+pub mod csv;
 mod idempotency;
+mod media;
 mod page;
 mod path;
 mod problem;
 mod request_id;
+mod stream;
 
 pub use body::{Body, Params};
 pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
@@ -17,10 +20,12 @@ pub use idempotency::{
     Answer, GivenAnswers, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, migrations,
     prune as prune_answers,
 };
+pub use media::prefers;
 pub use page::{Cursors, Page, PageQuery};
 pub use path::PathId;
 pub use problem::{Code, FieldError, Problem, ProblemDocument};
 pub use request_id::{current as current_request_id, middleware as request_id_middleware};
+pub use stream::{Lines, ReaderGone, streamed};
 
 /// The largest request body, in octets, unless an operation documents another limit.
 pub const BODY_LIMIT: usize = 256 * 1024;

@@ -199,6 +199,18 @@ impl Problem {
         problem
     }
 
+    /// Several fields are not acceptable.
+    #[must_use]
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = errors.first().map_or_else(String::new, |first| {
+            format!("{}: {}", first.pointer, first.detail)
+        });
+        Self {
+            errors,
+            ..Self::new(Code::InvalidRequest, detail)
+        }
+    }
+
     /// The answer to every id that does not exist, and to every id that is another tenant's: they must not differ.
     #[must_use]
     pub fn not_found() -> Self {

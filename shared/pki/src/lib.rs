@@ -61,7 +61,7 @@ pub use inspect::{certificate_key, names_match, parse_certificate, parse_crl, ve
 pub use key::{
     KeyError, KeyKind, PublicKey, RSA_MAX_BITS, RSA_MIN_BITS, RSA_MIN_EXPONENT, SignatureError,
 };
-pub use ocsp::{Nonce, OcspError, OcspPolicy, VerifiedOcsp, parse_ocsp};
+pub use ocsp::{CertIdHash, Nonce, OcspError, OcspPolicy, VerifiedOcsp, ocsp_request, parse_ocsp};
 pub use oid::{Oid, OidError};
 pub use path::{
     AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, PathAlgorithms, PathFailure, PathInput,

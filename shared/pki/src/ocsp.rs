@@ -8,6 +8,7 @@
 //! CertIDs are compared under SHA-1 and SHA-256, whichever the responder used. SHA-1 is no weakness here: it picks the
 //! certificate among those of one issuer, and the signature covers the serial number itself.
 
+mod request;
 mod responder;
 mod response;
 
@@ -22,6 +23,7 @@ use crate::{
     evidence::{StatusFact, StatusKnowledge},
     path::{PathAlgorithms, cert::Node},
 };
+pub use request::{CertIdHash, ocsp_request};
 use response::{CertStatus, Response, Single};
 
 /// Why a response cannot be used.

@@ -174,6 +174,11 @@ pub enum Watch {}
 impl IdKind for Watch {
     const PREFIX: &'static str = "wch";
 }
+/// A check of a whole portfolio of certificates.
+pub enum Campaign {}
+impl IdKind for Campaign {
+    const PREFIX: &'static str = "cmp";
+}
 /// A fact on the bus, and the same fact in a tenant's feed.
 pub enum Event {}
 impl IdKind for Event {

@@ -19,6 +19,7 @@ mod sealer;
 mod secret;
 mod span;
 mod timestamp;
+mod wording;
 
 pub use bytes::Base64Bytes;
 pub use certificate::{
@@ -29,8 +30,8 @@ pub use clock::{Clock, ClockError};
 pub use entropy::Entropy;
 pub use environment::Environment;
 pub use id::{
-    Certificate, Challenge, Client, Contract, Delivery, Endpoint, Event, Id, IdError, IdKind,
-    Invoice, Person, Request, Subject, Tenant, UsageRecord, Verification, Watch,
+    Campaign, Certificate, Challenge, Client, Contract, Delivery, Endpoint, Event, Id, IdError,
+    IdKind, Invoice, Person, Request, Subject, Tenant, UsageRecord, Verification, Watch,
 };
 pub use money::{MoneyError, Yen};
 pub use month::{BillingMonth, MonthError};
@@ -41,6 +42,7 @@ pub use sealer::{SealError, Sealer};
 pub use secret::{Personal, Secret};
 pub use span::{Span, SpanError};
 pub use timestamp::{Timestamp, TimestampError};
+pub use wording::Wording;
 
 // The aliases are what documented shapes use: utoipa's derive takes a plain name and no generic one.
 
@@ -56,6 +58,8 @@ pub type VerificationId = Id<Verification>;
 pub type SubjectId = Id<Subject>;
 /// `wch_..`
 pub type WatchId = Id<Watch>;
+/// `cmp_..`
+pub type CampaignId = Id<Campaign>;
 /// `evt_..`
 pub type EventId = Id<Event>;
 /// `whe_..`

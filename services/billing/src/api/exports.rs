@@ -46,7 +46,7 @@ pub(crate) async fn invoice(
     let billing = billing.get_ref().clone();
     Ok(streamed(MEDIA_TYPE, &name, |mut lines| async move {
         billing.export_invoice(scope, invoice, &mut lines).await?;
-        Ok(lines)
+        Ok::<_, BillingError>(lines)
     }))
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn month(
     let name = format!("{period}.ndjson");
     Ok(streamed(MEDIA_TYPE, &name, |mut lines| async move {
         billing.export_month(period, &mut lines).await?;
-        Ok(lines)
+        Ok::<_, BillingError>(lines)
     }))
 }
 
@@ -104,6 +104,6 @@ pub(super) fn line_as_csv(
                 lines.text(&csv::row(record)).await?;
             }
         }
-        Ok(lines)
+        Ok::<_, BillingError>(lines)
     })
 }

@@ -4,7 +4,6 @@ pub(crate) mod budget;
 pub(crate) mod corrections;
 pub(crate) mod estimates;
 pub(crate) mod exports;
-mod media;
 pub(crate) mod operator;
 pub(crate) mod rules;
 pub(crate) mod shared_costs;

@@ -8,7 +8,6 @@ use futures_util::StreamExt;
 use warikan_http::{BODY_LIMIT, Code, OperatorCaller, Problem, ProblemDocument};
 use warikan_types::BillingMonth;
 
-use super::media;
 use crate::{Billing, compare_statement::StatementComparison, export::csv};
 
 /// Compare J-LIS's statement
@@ -50,7 +49,7 @@ pub(crate) async fn compare(
         .read(&octets)
         .map_err(|fault| Problem::field(fault.pointer, "unreadable", fault.what))?;
     let compared = billing.compare(period, &statement).await?;
-    if !media::prefers(&request, "text/csv") {
+    if !warikan_http::prefers(&request, "text/csv") {
         return Ok(HttpResponse::Ok().json(compared));
     }
     let name = format!("jlis-statement-{period}.csv");

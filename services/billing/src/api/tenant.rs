@@ -7,11 +7,11 @@ use actix_web::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 use warikan_http::{
-    Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs,
+    Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs, prefers,
 };
 use warikan_types::{BillingMonth, Invoice};
 
-use super::{exports, media};
+use super::exports;
 use crate::{
     Billing,
     error::BillingError,
@@ -101,7 +101,7 @@ pub(crate) async fn read_invoice(
     let db = billing.0.db.begin_read(caller.scope).await?;
     let invoice = invoices::find(caller.scope, &db, id.0).await?;
     drop(db);
-    if !media::prefers(&request, "application/pdf") {
+    if !prefers(&request, "application/pdf") {
         return Ok(HttpResponse::Ok().json(invoice));
     }
     let name = format!("{}.pdf", invoice.summary.number);
@@ -153,7 +153,7 @@ pub(crate) async fn list_line_records(
     let read = billing.0.db.begin_read(scope).await?;
     let db = &read;
     let behind = invoices::find_line(scope, db, id.0, n).await?;
-    if media::prefers(&request, "text/csv") {
+    if prefers(&request, "text/csv") {
         drop(read);
         return Ok(exports::line_as_csv(&billing, scope, id.0, n, behind));
     }

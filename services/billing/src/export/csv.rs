@@ -20,13 +20,13 @@ const COLUMNS: [&str; 12] = [
     "verdict_and_reason",
 ];
 
-/// A cell: quoted, and with an apostrophe before what a spreadsheet would take for a formula (CSV injection). A whole number
-/// is none, though it be below zero.
+/// A cell that no spreadsheet takes for a formula. A whole number is none, though it be below zero.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'])
-        && !is_negative_number(text);
-    let guard = if formula { "'" } else { "" };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    if is_negative_number(text) {
+        format!("\"{text}\"")
+    } else {
+        warikan_http::csv::cell(text)
+    }
 }
 
 fn is_negative_number(text: &str) -> bool {

@@ -1,5 +1,7 @@
 //! The routes. Handlers are thin: who may, what was sent, which use case.
 
+mod campaign_results;
+mod campaigns;
 mod certificates;
 mod sources;
 mod watches;
@@ -15,6 +17,15 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(watches::end_watch)
         .service(certificates::check_certificate)
         .service(certificates::list_statuses)
+        .service(campaigns::create_campaign)
+        .service(campaigns::list_campaigns)
+        .service(campaigns::show_campaign)
+        .service(campaigns::upload_portfolio)
+        .service(campaigns::start_campaign)
+        .service(campaigns::cancel_campaign)
+        .service(campaign_results::list_changes)
+        .service(campaign_results::list_results)
+        .service(campaign_results::show_proof)
         .service(sources::show_freshness)
         .service(sources::list_sources);
 }

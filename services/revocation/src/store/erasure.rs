@@ -10,7 +10,7 @@ use warikan_messaging::{Hold, hold};
 use warikan_types::{CertificateHandle, Id, Subject, TenantScope, Timestamp};
 
 use super::CHUNK;
-use crate::entity::{erased_subject, watch};
+use crate::entity::{campaign_change, campaign_item, erased_subject, watch};
 
 fn name(subject: Id<Subject>) -> String {
     format!("subject/{subject}")
@@ -58,10 +58,35 @@ pub(crate) async fn erase<C: ConnectionTrait>(
     let of_subject = Condition::all().add(watch::Column::Subject.eq(subject.uuid()));
     erase_where(scope, db, of_subject, now).await?;
     for chunk in certificates.chunks(CHUNK) {
-        let handles = chunk.iter().map(|handle| handle.uuid());
+        let handles: Vec<Uuid> = chunk.iter().map(|handle| handle.uuid()).collect();
+        erase_from_campaigns(scope, db, &handles).await?;
         let of_certificates = Condition::all().add(watch::Column::Handle.is_in(handles));
         erase_where(scope, db, of_certificates, now).await?;
     }
+    Ok(())
+}
+
+/// A campaign's result keeps the handle, which names nobody any more; the customer number goes, and a certificate that still waits
+/// to be checked.
+async fn erase_from_campaigns<C: ConnectionTrait>(
+    scope: TenantScope,
+    db: &C,
+    handles: &[Uuid],
+) -> Result<(), DbErr> {
+    campaign_item::Entity::delete_many()
+        .filter(campaign_item::Column::Tenant.eq(scope.tenant().uuid()))
+        .filter(campaign_item::Column::Handle.is_in(handles.iter().copied()))
+        .exec(db)
+        .await?;
+    campaign_change::Entity::update_many()
+        .col_expr(
+            campaign_change::Column::Reference,
+            Expr::value(Option::<Vec<u8>>::None),
+        )
+        .filter(campaign_change::Column::Tenant.eq(scope.tenant().uuid()))
+        .filter(campaign_change::Column::Handle.is_in(handles.iter().copied()))
+        .exec(db)
+        .await?;
     Ok(())
 }
 
@@ -86,6 +111,10 @@ async fn erase_where<C: ConnectionTrait>(
     watch::Entity::update_many()
         .col_expr(
             watch::Column::Reference,
+            Expr::value(Option::<Vec<u8>>::None),
+        )
+        .col_expr(
+            watch::Column::ReferenceKey,
             Expr::value(Option::<Vec<u8>>::None),
         )
         .col_expr(watch::Column::Issuer, Expr::value(String::new()))

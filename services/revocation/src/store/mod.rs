@@ -1,10 +1,12 @@
 //! The only place that knows the queries.
 
+pub(crate) mod campaigns;
 pub(crate) mod checks;
 pub(crate) mod erasure;
 pub(crate) mod lists;
 pub(crate) mod metering;
 pub(crate) mod notices;
+pub(crate) mod portfolio;
 pub(crate) mod snapshots;
 pub(crate) mod sources;
 pub(crate) mod watches;

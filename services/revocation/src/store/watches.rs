@@ -105,21 +105,35 @@ pub(crate) async fn end<C: ConnectionTrait>(
     Ok(true)
 }
 
-/// Ends the watches of an environment whose certificates are past their end.
-pub(crate) async fn end_expired<C: ConnectionTrait>(
+/// Watches that have not ended and whose certificates are past their end, those that ended first, at most [`CHUNK`].
+pub(crate) async fn expired<C: ConnectionTrait>(
     db: &C,
     environment: Environment,
     at: Timestamp,
-    now: Timestamp,
-) -> Result<u64, DbErr> {
-    watch::Entity::update_many()
-        .col_expr(watch::Column::EndedAt, Expr::value(Some(now.utc())))
+) -> Result<Vec<watch::Model>, DbErr> {
+    watch::Entity::find()
         .filter(watch::Column::Environment.eq(environment.as_str()))
         .filter(watch::Column::NotAfter.lt(at.utc()))
         .filter(watch::Column::EndedAt.is_null())
-        .exec(db)
+        .order_by_asc(watch::Column::NotAfter)
+        .limit(CHUNK as u64)
+        .all(db)
         .await
-        .map(|done| done.rows_affected)
+}
+
+/// Ends these watches.
+pub(crate) async fn end_these<C: ConnectionTrait>(
+    db: &C,
+    watches: &[Uuid],
+    now: Timestamp,
+) -> Result<(), DbErr> {
+    watch::Entity::update_many()
+        .col_expr(watch::Column::EndedAt, Expr::value(Some(now.utc())))
+        .filter(watch::Column::Id.is_in(watches.iter().copied()))
+        .filter(watch::Column::EndedAt.is_null())
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 /// Watches of all tenants on these serials that carry no flag yet, at most [`CHUNK`].

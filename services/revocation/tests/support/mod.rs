@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot use")]
 
 mod jlis;
+mod many;
 mod probe;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use warikan_types::{ClientScope, Environment, TenantScope};
 
 #[allow(unused_imports, reason = "each test file uses its own part of this")]
 pub use jlis::{Answer, Jlis, path};
+#[allow(unused_imports, reason = "each test file uses its own part of this")]
+pub use many::{Made, watch_many};
 pub use probe::Probe;
 
 pub const SIGNATURE: CertificateChoice = CertificateChoice::Signature;

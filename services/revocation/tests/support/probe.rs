@@ -8,8 +8,8 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use warikan_contracts::{
     Envelope, Fact,
     facts::{
-        CertificateExpiring, CertificateRevoked, SourceRecovered, SourceStale, StatusChecked,
-        SubjectChanged,
+        CampaignCompleted, CertificateExpired, CertificateExpiring, CertificateRevoked,
+        SourceRecovered, SourceStale, StatusChecked, SubjectChanged,
     },
 };
 use warikan_messaging::{Consumer, HandleError, Handler};
@@ -63,6 +63,8 @@ impl Probe {
             CertificateRevoked::TYPE,
             StatusChecked::TYPE,
             CertificateExpiring::TYPE,
+            CertificateExpired::TYPE,
+            CampaignCompleted::TYPE,
             SubjectChanged::TYPE,
             SourceStale::TYPE,
             SourceRecovered::TYPE,

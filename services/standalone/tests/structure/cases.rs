@@ -17,6 +17,8 @@ pub(crate) struct Case {
     /// `?..`
     query: &'static str,
     body: Option<fn(&Things) -> Value>,
+    /// A body that is no JSON, with its media type.
+    text: Option<(&'static str, &'static str)>,
     /// What its owner is answered.
     pub(crate) answer: u16,
 }
@@ -28,6 +30,7 @@ impl Case {
             names: &[],
             query: "",
             body: None,
+            text: None,
             answer,
         }
     }
@@ -45,6 +48,11 @@ impl Case {
     /// A text stands for a table (`text/csv`), all else for JSON.
     const fn sending(mut self, body: fn(&Things) -> Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    const fn sending_text(mut self, media_type: &'static str, text: &'static str) -> Self {
+        self.text = Some((media_type, text));
         self
     }
 
@@ -81,8 +89,12 @@ impl Case {
             .collect()
     }
 
-    pub(crate) fn body(&self, things: &Things) -> Option<Value> {
-        self.body.map(|body| body(things))
+    pub(crate) fn body(&self, things: &Things) -> Option<(&'static str, Vec<u8>)> {
+        if let Some((media_type, text)) = self.text {
+            return Some((media_type, text.as_bytes().to_vec()));
+        }
+        let body = self.body?;
+        Some(("application/json", body(things).to_string().into_bytes()))
     }
 
     /// Where its things were made.
@@ -124,6 +136,19 @@ pub(crate) const CASES: &[Case] = &[
         .sending(nothing),
     Case::new("GET /v1/certificates/{id}/statuses", 200).of(&[Thing::Certificate]),
     Case::new("GET /v1/freshness", 200),
+    Case::new("POST /v1/campaigns", 201).sending(|_| json!({ "selector": "all" })),
+    Case::new("GET /v1/campaigns", 200),
+    Case::new("GET /v1/campaigns/{id}", 200).of(&[Thing::Campaign]),
+    Case::new("POST /v1/campaigns/{id}/portfolio", 200)
+        .of(&[Thing::Portfolio])
+        .sending_text("text/csv", "ref\nC-1\n"),
+    Case::new("POST /v1/campaigns/{id}/start", 200)
+        .of(&[Thing::Portfolio])
+        .sending(nothing),
+    Case::new("GET /v1/campaigns/{id}/changes", 200).of(&[Thing::Campaign]),
+    Case::new("GET /v1/campaigns/{id}/results", 200).of(&[Thing::Campaign]),
+    Case::new("GET /v1/campaigns/{id}/proofs/{handle}", 200)
+        .of(&[Thing::Campaign, Thing::Certificate]),
     // Events and webhooks.
     Case::new("GET /v1/events", 200),
     Case::new("GET /v1/event-types", 200),
@@ -187,6 +212,7 @@ pub(crate) const CASES: &[Case] = &[
     // What takes away.
     Case::new("DELETE /v1/budget", 204),
     Case::new("DELETE /v1/operator/shared-costs/{id}", 204).of(&[Thing::SharedCost]),
+    Case::new("DELETE /v1/campaigns/{id}", 204).of(&[Thing::Portfolio]),
     Case::new("DELETE /v1/watches/{id}", 204).of(&[Thing::Watch]),
     Case::new("DELETE /v1/subjects/{id}", 204).of(&[Thing::Subject]),
     Case::new("DELETE /v1/webhook-endpoints/{id}", 204).of(&[Thing::Endpoint]),

@@ -32,6 +32,7 @@ fn formed(template: &str) -> String {
         path.push('/');
         match part {
             "{id}" => path.push_str(&format!("{}_{:032x}", prefix(before), 1)),
+            "{handle}" => path.push_str(&format!("crt_{:032x}", 1)),
             "{client_id}" => path.push_str(&format!("cli_{:032x}", 1)),
             "{period}" => path.push_str("2026-11"),
             "{n}" | "{generation}" => path.push('1'),

@@ -15,6 +15,10 @@ pub(crate) enum Thing {
     Subject,
     Certificate,
     Watch,
+    /// A completed one.
+    Campaign,
+    /// A campaign that waits for its portfolio.
+    Portfolio,
     Endpoint,
     Delivery,
     Invoice,
@@ -89,6 +93,7 @@ impl Things {
             certificate: Value::Null,
         };
         things.verify(house).await;
+        things.check_all(house).await;
         things.listen(house).await;
         things.close_the_month(house).await;
         things
@@ -115,6 +120,20 @@ impl Things {
         ] {
             self.ids.insert(thing, text(id));
         }
+    }
+
+    /// A campaign over what is watched, and one that waits.
+    async fn check_all(&mut self, house: &Served) {
+        let caller = self.caller(Environment::Sandbox);
+        for (thing, selector) in [(Thing::Campaign, "all"), (Thing::Portfolio, "upload")] {
+            let new = json!({ "selector": selector });
+            let campaign = ask(house, Some(&caller), "/v1/campaigns", &new, 201).await;
+            self.ids.insert(thing, text(&campaign["id"]));
+        }
+        house.run("revocation.campaigns").await;
+        let path = format!("/v1/campaigns/{}", self.id(Thing::Campaign));
+        let campaign = house.by(&caller, &Method::GET, &path, None).await;
+        assert_eq!(campaign.expect(200)["state"], "completed");
     }
 
     /// An endpoint and a delivery to it. Nothing is sent: the delivery task does not run.

@@ -1,5 +1,7 @@
 //! A house with a simulated J-LIS, a verification service, and a status source that a test sets.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},

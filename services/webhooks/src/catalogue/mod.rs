@@ -17,13 +17,13 @@ pub(crate) use schema::{TypeView, catalogue};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_contracts::facts::SubjectChange;
+use warikan_contracts::facts::{CampaignCounts, SubjectChange};
 use warikan_types::{
     BillingMonth, CertificateHandle, CertificateKind, Channel, Reason, RevocationReason, Timestamp,
-    Verdict, Yen,
+    Verdict, Wording, Yen,
 };
 
-use crate::ids::{EndpointId, EventId, InvoiceId, SubjectId, VerificationId, WatchId};
+use crate::ids::{CampaignId, EndpointId, EventId, InvoiceId, SubjectId, VerificationId, WatchId};
 
 /// The type of a public event: `noun.verb_past`.
 #[derive(
@@ -39,6 +39,12 @@ pub(crate) enum EventType {
     /// A watched certificate ends soon.
     #[serde(rename = "certificate.expiring")]
     CertificateExpiring,
+    /// A watched certificate ended, and the watch with it.
+    #[serde(rename = "certificate.expired")]
+    CertificateExpired,
+    /// A campaign has checked the last of its certificates.
+    #[serde(rename = "campaign.completed")]
+    CampaignCompleted,
     /// A known person has a new certificate, or other attributes.
     #[serde(rename = "subject.changed")]
     SubjectChanged,
@@ -63,10 +69,12 @@ pub(crate) enum EventType {
 }
 
 impl EventType {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::VerificationCompleted,
         Self::CertificateRevoked,
         Self::CertificateExpiring,
+        Self::CertificateExpired,
+        Self::CampaignCompleted,
         Self::SubjectChanged,
         Self::SourceStale,
         Self::SourceRecovered,
@@ -81,6 +89,8 @@ impl EventType {
             Self::VerificationCompleted => "verification.completed",
             Self::CertificateRevoked => "certificate.revoked",
             Self::CertificateExpiring => "certificate.expiring",
+            Self::CertificateExpired => "certificate.expired",
+            Self::CampaignCompleted => "campaign.completed",
             Self::SubjectChanged => "subject.changed",
             Self::SourceStale => "source.stale",
             Self::SourceRecovered => "source.recovered",
@@ -97,6 +107,8 @@ impl EventType {
             Self::VerificationCompleted => "A verification was answered.",
             Self::CertificateRevoked => "A watched certificate was revoked.",
             Self::CertificateExpiring => "A watched certificate ends soon.",
+            Self::CertificateExpired => "A watched certificate ended, and the watch with it.",
+            Self::CampaignCompleted => "A campaign has checked the last of its certificates.",
             Self::SubjectChanged => "A known person has a new certificate, or other attributes.",
             Self::SourceStale => "Revocation lists have stopped coming: silence means nothing now.",
             Self::SourceRecovered => "Every revocation list is in force again.",
@@ -142,6 +154,8 @@ pub(crate) struct CertificateRevokedData {
     meaning: &'static str,
     /// What to do about the customer, for people.
     recommended_action: &'static str,
+    /// What may be said to the customer.
+    customer_wording: Wording,
     /// When, as the issuer says.
     revoked_at: Timestamp,
     /// thisUpdate (RFC 5280 5.1.2.4) of the list that said so.
@@ -160,6 +174,29 @@ pub(crate) struct CertificateExpiringData {
     kind: CertificateKind,
     /// When it ends, and the watch with it.
     not_after: Timestamp,
+}
+
+/// `data` of `certificate.expired`. Said once per watch, also where it was flagged before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct CertificateExpiredData {
+    /// The watch that ended.
+    watch_id: WatchId,
+    certificate_handle: CertificateHandle,
+    subject_id: Option<SubjectId>,
+    kind: CertificateKind,
+    /// When it ended.
+    not_after: Timestamp,
+}
+
+/// `data` of `campaign.completed`. What was found of each certificate, `GET /v1/campaigns/{id}/changes` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct CampaignCompletedData {
+    campaign_id: CampaignId,
+    counts: CampaignCounts,
+    /// The status version that every answer is of.
+    status_version: String,
+    /// Root over the results (RFC 6962 2.1, SHA-256), hexadecimal; as in the receipt.
+    root: String,
 }
 
 /// `data` of `subject.changed`.
@@ -238,6 +275,8 @@ pub(crate) enum EventData {
     VerificationCompleted(VerificationCompletedData),
     CertificateRevoked(CertificateRevokedData),
     CertificateExpiring(CertificateExpiringData),
+    CertificateExpired(CertificateExpiredData),
+    CampaignCompleted(CampaignCompletedData),
     SubjectChanged(SubjectChangedData),
     SourceStale(SourceStaleData),
     SourceRecovered(SourceRecoveredData),
@@ -253,6 +292,8 @@ impl EventData {
             Self::VerificationCompleted(_) => EventType::VerificationCompleted,
             Self::CertificateRevoked(_) => EventType::CertificateRevoked,
             Self::CertificateExpiring(_) => EventType::CertificateExpiring,
+            Self::CertificateExpired(_) => EventType::CertificateExpired,
+            Self::CampaignCompleted(_) => EventType::CampaignCompleted,
             Self::SubjectChanged(_) => EventType::SubjectChanged,
             Self::SourceStale(_) => EventType::SourceStale,
             Self::SourceRecovered(_) => EventType::SourceRecovered,

@@ -3,15 +3,17 @@
 use warikan_contracts::{
     Envelope, EnvelopeError, Fact,
     facts::{
-        BudgetThresholdReached, CertificateExpiring, CertificateRevoked, EndpointDisabled,
-        InvoiceFinalized, SourceRecovered, SourceStale, SubjectChanged, VerificationCompleted,
+        BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
+        CertificateRevoked, EndpointDisabled, InvoiceFinalized, SourceRecovered, SourceStale,
+        SubjectChanged, VerificationCompleted,
     },
 };
 
 use super::{
-    BudgetThresholdReachedData, CertificateExpiringData, CertificateRevokedData,
-    EndpointDisabledData, EventData, InvoiceFinalizedData, SourceRecoveredData, SourceStaleData,
-    SubjectChangedData, VerificationCompletedData,
+    BudgetThresholdReachedData, CampaignCompletedData, CertificateExpiredData,
+    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EventData,
+    InvoiceFinalizedData, SourceRecoveredData, SourceStaleData, SubjectChangedData,
+    VerificationCompletedData,
 };
 
 /// The public form of a fact.
@@ -28,6 +30,12 @@ pub(crate) fn publish(envelope: &Envelope) -> Result<EventData, EnvelopeError> {
         }
         CertificateExpiring::TYPE => {
             EventData::CertificateExpiring(envelope.read::<CertificateExpiring>()?.into())
+        }
+        CertificateExpired::TYPE => {
+            EventData::CertificateExpired(envelope.read::<CertificateExpired>()?.into())
+        }
+        CampaignCompleted::TYPE => {
+            EventData::CampaignCompleted(envelope.read::<CampaignCompleted>()?.into())
         }
         SubjectChanged::TYPE => {
             EventData::SubjectChanged(envelope.read::<SubjectChanged>()?.into())
@@ -69,6 +77,7 @@ impl From<CertificateRevoked> for CertificateRevokedData {
             reason: fact.reason,
             meaning: fact.reason.meaning(),
             recommended_action: fact.reason.recommended_action(),
+            customer_wording: fact.reason.customer_wording(),
             revoked_at: fact.revoked_at,
             this_update: fact.this_update,
             source_version: fact.source_version,
@@ -84,6 +93,29 @@ impl From<CertificateExpiring> for CertificateExpiringData {
             subject_id: fact.subject,
             kind: fact.kind,
             not_after: fact.not_after,
+        }
+    }
+}
+
+impl From<CertificateExpired> for CertificateExpiredData {
+    fn from(fact: CertificateExpired) -> Self {
+        Self {
+            watch_id: fact.watch,
+            certificate_handle: fact.handle,
+            subject_id: fact.subject,
+            kind: fact.kind,
+            not_after: fact.not_after,
+        }
+    }
+}
+
+impl From<CampaignCompleted> for CampaignCompletedData {
+    fn from(fact: CampaignCompleted) -> Self {
+        Self {
+            campaign_id: fact.campaign,
+            counts: fact.counts,
+            status_version: fact.status_version,
+            root: fact.root,
         }
     }
 }

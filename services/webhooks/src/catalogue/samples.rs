@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use warikan_contracts::facts::SubjectChange;
+use warikan_contracts::facts::{CampaignCounts, SubjectChange};
 use warikan_types::{
     CertificateKind, Channel, Entropy, Reason, RevocationReason, Timestamp, Verdict, Yen,
 };
 
 use super::{
-    BudgetThresholdReachedData, CertificateExpiringData, CertificateRevokedData,
-    EndpointDisabledData, EndpointTestedData, EventData, EventType, InvoiceFinalizedData, Message,
-    SourceRecoveredData, SourceStaleData, SubjectChangedData, VerificationCompletedData,
+    BudgetThresholdReachedData, CampaignCompletedData, CertificateExpiredData,
+    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EndpointTestedData,
+    EventData, EventType, InvoiceFinalizedData, Message, SourceRecoveredData, SourceStaleData,
+    SubjectChangedData, VerificationCompletedData,
 };
 use crate::ids::EndpointId;
 
@@ -44,6 +45,7 @@ pub(crate) fn sample(
                 reason,
                 meaning: reason.meaning(),
                 recommended_action: reason.recommended_action(),
+                customer_wording: reason.customer_wording(),
                 revoked_at: now,
                 this_update: now,
                 source_version: "1".to_owned(),
@@ -55,6 +57,25 @@ pub(crate) fn sample(
             subject_id: Some(entropy.id(now)),
             kind: CertificateKind::CardSignature,
             not_after: now.plus(30 * DAY),
+        }),
+        EventType::CertificateExpired => EventData::CertificateExpired(CertificateExpiredData {
+            watch_id: entropy.id(now),
+            certificate_handle: entropy.id(now),
+            subject_id: Some(entropy.id(now)),
+            kind: CertificateKind::CardSignature,
+            not_after: now,
+        }),
+        EventType::CampaignCompleted => EventData::CampaignCompleted(CampaignCompletedData {
+            campaign_id: entropy.id(now),
+            counts: CampaignCounts {
+                checked: 1_000,
+                good: 990,
+                revoked: 7,
+                expired: 2,
+                unknown: 1,
+            },
+            status_version: "1f".repeat(32),
+            root: "7a".repeat(32),
         }),
         EventType::SubjectChanged => EventData::SubjectChanged(SubjectChangedData {
             subject_id: entropy.id(now),

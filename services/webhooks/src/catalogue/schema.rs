@@ -13,9 +13,10 @@ use utoipa::{
 use warikan_types::Timestamp;
 
 use super::{
-    BudgetThresholdReachedData, CertificateExpiringData, CertificateRevokedData,
-    EndpointDisabledData, EndpointTestedData, EventType, InvoiceFinalizedData, SourceRecoveredData,
-    SourceStaleData, SubjectChangedData, VerificationCompletedData, samples,
+    BudgetThresholdReachedData, CampaignCompletedData, CertificateExpiredData,
+    CertificateExpiringData, CertificateRevokedData, EndpointDisabledData, EndpointTestedData,
+    EventType, InvoiceFinalizedData, SourceRecoveredData, SourceStaleData, SubjectChangedData,
+    VerificationCompletedData, samples,
 };
 use crate::ids::EventId;
 
@@ -64,6 +65,8 @@ fn schema(event_type: EventType) -> Value {
         EventType::VerificationCompleted => described::<VerificationCompletedData>(),
         EventType::CertificateRevoked => described::<CertificateRevokedData>(),
         EventType::CertificateExpiring => described::<CertificateExpiringData>(),
+        EventType::CertificateExpired => described::<CertificateExpiredData>(),
+        EventType::CampaignCompleted => described::<CampaignCompletedData>(),
         EventType::SubjectChanged => described::<SubjectChangedData>(),
         EventType::SourceStale => described::<SourceStaleData>(),
         EventType::SourceRecovered => described::<SourceRecoveredData>(),

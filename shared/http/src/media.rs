@@ -4,7 +4,8 @@ use actix_web::{HttpRequest, http::header};
 
 /// Whether the caller prefers `offered` to JSON. Weights count first, then whether a type was named or only matched by a
 /// wildcard; where both are equal, and without any `Accept`, JSON it is.
-pub(super) fn prefers(request: &HttpRequest, offered: &str) -> bool {
+#[must_use]
+pub fn prefers(request: &HttpRequest, offered: &str) -> bool {
     let accept: Vec<&str> = request
         .headers()
         .get_all(header::ACCEPT)

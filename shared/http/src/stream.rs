@@ -1,34 +1,46 @@
 //! Long answers, told as they are read: what is held in memory does not follow from their length.
 
-use std::future::Future;
+use std::{error::Error, future::Future, io};
 
 use actix_web::{HttpResponse, web::Bytes};
 use serde::Serialize;
 use tokio::sync::mpsc;
-
-use crate::error::BillingError;
 
 /// Octets that are sent at once.
 const CHUNK: usize = 64 * 1024;
 /// Chunks that may wait for a slow reader.
 const WAITING: usize = 4;
 
+/// Nobody reads any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reader of a long answer is gone")]
+pub struct ReaderGone;
+
 /// Where the lines of a long answer go.
-pub(crate) struct Lines {
-    to: mpsc::Sender<Result<Bytes, BillingError>>,
+pub struct Lines {
+    to: mpsc::Sender<io::Result<Bytes>>,
     waiting: Vec<u8>,
 }
 
 impl Lines {
     /// Tells a line of JSON.
-    pub(crate) async fn tell(&mut self, line: &impl Serialize) -> Result<(), BillingError> {
+    ///
+    /// # Errors
+    /// [`ReaderGone`].
+    ///
+    /// # Panics
+    /// Never for the plain structs that lines are.
+    pub async fn tell(&mut self, line: &impl Serialize) -> Result<(), ReaderGone> {
         let text = serde_json::to_string(line).expect("what is told is plain data");
         self.text(&text).await?;
         self.text("\n").await
     }
 
     /// Tells text as it is.
-    pub(crate) async fn text(&mut self, text: &str) -> Result<(), BillingError> {
+    ///
+    /// # Errors
+    /// [`ReaderGone`].
+    pub async fn text(&mut self, text: &str) -> Result<(), ReaderGone> {
         self.waiting.extend_from_slice(text.as_bytes());
         if self.waiting.len() >= CHUNK {
             self.flush().await?;
@@ -36,21 +48,19 @@ impl Lines {
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<(), BillingError> {
+    async fn flush(&mut self) -> Result<(), ReaderGone> {
         let chunk = Bytes::from(std::mem::take(&mut self.waiting));
-        self.to
-            .send(Ok(chunk))
-            .await
-            .map_err(|_| BillingError::ReaderGone)
+        self.to.send(Ok(chunk)).await.map_err(|_| ReaderGone)
     }
 }
 
 /// An answer that `produce` tells line by line. If it fails on the way, the connection is cut: the reader sees that the answer is
 /// not whole.
-pub(crate) fn streamed<F, R>(media_type: &str, file_name: &str, produce: F) -> HttpResponse
+pub fn streamed<F, R, E>(media_type: &str, file_name: &str, produce: F) -> HttpResponse
 where
     F: FnOnce(Lines) -> R,
-    R: Future<Output = Result<Lines, BillingError>> + 'static,
+    R: Future<Output = Result<Lines, E>> + 'static,
+    E: Error + 'static,
 {
     let (to, from) = mpsc::channel(WAITING);
     let lines = Lines {
@@ -59,16 +69,15 @@ where
     };
     let produced = produce(lines);
     actix_web::rt::spawn(async move {
-        let finished = match produced.await {
-            Ok(mut lines) => lines.flush().await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = finished
-            && !matches!(error, BillingError::ReaderGone)
-        {
-            tracing::error!(%error, "a long answer was cut off");
+        match produced.await {
             // Only fails when nobody reads any more.
-            let _ = to.send(Err(error)).await;
+            Ok(mut lines) => drop(lines.flush().await),
+            Err(error) if !to.is_closed() => {
+                tracing::error!(%error, "a long answer was cut off");
+                let cut = io::Error::other("the answer could not be told to its end");
+                drop(to.send(Err(cut)).await);
+            }
+            Err(_) => {}
         }
     });
     let stream = futures_util::stream::unfold(from, |mut from| async {
