@@ -17,8 +17,6 @@ pub(crate) struct Case {
     /// `?..`
     query: &'static str,
     body: Option<fn(&Things) -> Value>,
-    /// A body that is no JSON, with its media type.
-    text: Option<(&'static str, &'static str)>,
     /// What its owner is answered.
     pub(crate) answer: u16,
 }
@@ -30,7 +28,6 @@ impl Case {
             names: &[],
             query: "",
             body: None,
-            text: None,
             answer,
         }
     }
@@ -48,11 +45,6 @@ impl Case {
     /// A text stands for a table (`text/csv`), all else for JSON.
     const fn sending(mut self, body: fn(&Things) -> Value) -> Self {
         self.body = Some(body);
-        self
-    }
-
-    const fn sending_text(mut self, media_type: &'static str, text: &'static str) -> Self {
-        self.text = Some((media_type, text));
         self
     }
 
@@ -89,12 +81,8 @@ impl Case {
             .collect()
     }
 
-    pub(crate) fn body(&self, things: &Things) -> Option<(&'static str, Vec<u8>)> {
-        if let Some((media_type, text)) = self.text {
-            return Some((media_type, text.as_bytes().to_vec()));
-        }
-        let body = self.body?;
-        Some(("application/json", body(things).to_string().into_bytes()))
+    pub(crate) fn body(&self, things: &Things) -> Option<Value> {
+        self.body.map(|body| body(things))
     }
 
     /// Where its things were made.
@@ -141,7 +129,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/campaigns/{id}", 200).of(&[Thing::Campaign]),
     Case::new("POST /v1/campaigns/{id}/portfolio", 200)
         .of(&[Thing::Portfolio])
-        .sending_text("text/csv", "ref\nC-1\n"),
+        .sending(|_| json!("ref\nC-1\n")),
     Case::new("POST /v1/campaigns/{id}/start", 200)
         .of(&[Thing::Portfolio])
         .sending(nothing),

@@ -74,7 +74,7 @@ impl Round<'_> {
         let body = case.body(self.things);
         let reply = self
             .house
-            .raw(Some(caller), &operation.method, path, body)
+            .by(caller, &operation.method, path, body.as_ref())
             .await;
         self.asked += 1;
         let status = reply.status.as_u16();
