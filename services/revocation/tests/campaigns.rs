@@ -102,6 +102,106 @@ async fn portfolio(bench: &mut Bench, tenant: TenantScope) -> (Vec<PersonId>, Ve
     (citizens, watches)
 }
 
+/// The changes by their customer numbers, read in pages of four.
+async fn in_two_pages(
+    bench: &Bench,
+    tenant: TenantScope,
+    changes: &str,
+) -> BTreeMap<String, Value> {
+    let page = get(bench, tenant, &format!("{changes}?limit=4"))
+        .await
+        .expect(200)
+        .clone();
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let rest = get(bench, tenant, &format!("{changes}?limit=4&cursor={cursor}"))
+        .await
+        .expect(200)
+        .clone();
+    assert_eq!(rest["next_cursor"], Value::Null);
+    let mut all: BTreeMap<String, Value> = BTreeMap::new();
+    for change in [&page, &rest]
+        .into_iter()
+        .flat_map(|page| page["data"].as_array().unwrap())
+    {
+        assert_eq!(change["change"], "revoked");
+        let reference = change["ref"].as_str().unwrap().to_owned();
+        assert!(all.insert(reference, change.clone()).is_none());
+    }
+    all
+}
+
+async fn the_other_forms_say_the_same(
+    bench: &Bench,
+    tenant: TenantScope,
+    changes: &str,
+    all: &BTreeMap<String, Value>,
+) {
+    let csv = get_as(bench, tenant, changes, "text/csv").await;
+    let csv = String::from_utf8(csv.body).unwrap();
+    assert!(
+        csv.starts_with("\"ref\",\"handle\",\"kind\",\"change\",\"reason\""),
+        "{csv}"
+    );
+    assert!(
+        csv.contains("\r\n\"'=1+1\",\"crt_"),
+        "no cell is a formula: {csv}"
+    );
+    assert_eq!(csv.lines().count(), 6);
+    let ndjson = get_as(bench, tenant, changes, "application/x-ndjson").await;
+    let lines: Vec<Value> = std::str::from_utf8(&ndjson.body)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5);
+    assert!(
+        lines
+            .iter()
+            .all(|line| all[line["ref"].as_str().unwrap()] == *line)
+    );
+}
+
+/// What proves it, judged without the platform.
+async fn is_proved(bench: &Bench, tenant: TenantScope, view: &Value, watches: &[Value]) {
+    let path = format!("/v1/campaigns/{}", view["id"].as_str().unwrap());
+    let keys = serde_json::to_vec(&bench.house.platform.keys.jwks()).unwrap();
+    let receipt = view["receipt"].as_str().unwrap();
+    let verified = verify_campaign(receipt, &keys).unwrap();
+    assert_eq!(verified.counts.checked, 7);
+    assert_eq!(
+        verified.status_version,
+        view["status_version"].as_str().unwrap()
+    );
+    let results = get(bench, tenant, &format!("{path}/results")).await;
+    assert_eq!(results.status, 200);
+    verified.check_results(results.body.as_slice()).unwrap();
+    let text = String::from_utf8(results.body).unwrap();
+    let mut forged = text.replacen(",good,,", ",expired,certificate_expired,", 1);
+    assert!(verified.check_results(forged.as_bytes()).is_err());
+    forged = text
+        .lines()
+        .skip(1)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(
+        verified.check_results(forged.as_bytes()).is_err(),
+        "one is missing"
+    );
+    let mut signed = receipt.to_owned();
+    signed.replace_range(40..41, if &receipt[40..41] == "A" { "B" } else { "A" });
+    assert!(verify_campaign(&signed, &keys).is_err());
+    for watch in watches {
+        let proof = get(bench, tenant, &format!("{path}/proofs/{}", handle(watch))).await;
+        let entry = verified.check_proof(&proof.body).unwrap();
+        assert!(text.contains(&format!("{entry}\n")), "{entry}");
+        let lie = String::from_utf8(proof.body)
+            .unwrap()
+            .replace(",revoked,", ",good,")
+            .replace(",good,,", ",revoked,,");
+        assert!(verified.check_proof(lie.as_bytes()).is_err());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_over_all_finds_exactly_what_changed_and_proves_it() {
     let mut bench = Bench::new().await;
@@ -136,29 +236,7 @@ async fn a_campaign_over_all_finds_exactly_what_changed_and_proves_it() {
         "7 of 7 certificates checked (100 %)"
     );
 
-    let page = get(&bench, tenant, &format!("{changes}?limit=4"))
-        .await
-        .expect(200)
-        .clone();
-    let cursor = page["next_cursor"].as_str().unwrap();
-    let rest = get(
-        &bench,
-        tenant,
-        &format!("{changes}?limit=4&cursor={cursor}"),
-    )
-    .await
-    .expect(200)
-    .clone();
-    assert_eq!(rest["next_cursor"], Value::Null);
-    let mut all: BTreeMap<String, Value> = BTreeMap::new();
-    for change in [&page, &rest]
-        .into_iter()
-        .flat_map(|page| page["data"].as_array().unwrap())
-    {
-        assert_eq!(change["change"], "revoked");
-        let reference = change["ref"].as_str().unwrap().to_owned();
-        assert!(all.insert(reference, change.clone()).is_none());
-    }
+    let all = in_two_pages(&bench, tenant, &changes).await;
     let reasons: Vec<(&str, &str)> = all
         .iter()
         .map(|(name, one)| (name.as_str(), one["reason"].as_str().unwrap()))
@@ -187,67 +265,8 @@ async fn a_campaign_over_all_finds_exactly_what_changed_and_proves_it() {
     );
     assert!(moved["revoked_at"].is_string() && moved["meaning"].is_string());
 
-    let csv = get_as(&bench, tenant, &changes, "text/csv").await;
-    let csv = String::from_utf8(csv.body).unwrap();
-    assert!(
-        csv.starts_with("\"ref\",\"handle\",\"kind\",\"change\",\"reason\""),
-        "{csv}"
-    );
-    assert!(
-        csv.contains("\r\n\"'=1+1\",\"crt_"),
-        "no cell is a formula: {csv}"
-    );
-    assert_eq!(csv.lines().count(), 6);
-    let ndjson = get_as(&bench, tenant, &changes, "application/x-ndjson").await;
-    let lines: Vec<Value> = std::str::from_utf8(&ndjson.body)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 5);
-    assert!(
-        lines
-            .iter()
-            .all(|line| all[line["ref"].as_str().unwrap()] == *line)
-    );
-
-    // What proves it, judged without the platform.
-    let keys = serde_json::to_vec(&bench.house.platform.keys.jwks()).unwrap();
-    let receipt = view["receipt"].as_str().unwrap();
-    let verified = verify_campaign(receipt, &keys).unwrap();
-    assert_eq!(verified.counts.checked, 7);
-    assert_eq!(
-        verified.status_version,
-        view["status_version"].as_str().unwrap()
-    );
-    let results = get(&bench, tenant, &format!("{path}/results")).await;
-    assert_eq!(results.status, 200);
-    verified.check_results(results.body.as_slice()).unwrap();
-    let text = String::from_utf8(results.body).unwrap();
-    let mut forged = text.replacen(",good,,", ",expired,certificate_expired,", 1);
-    assert!(verified.check_results(forged.as_bytes()).is_err());
-    forged = text
-        .lines()
-        .skip(1)
-        .map(|line| format!("{line}\n"))
-        .collect();
-    assert!(
-        verified.check_results(forged.as_bytes()).is_err(),
-        "one is missing"
-    );
-    let mut signed = receipt.to_owned();
-    signed.replace_range(40..41, if &receipt[40..41] == "A" { "B" } else { "A" });
-    assert!(verify_campaign(&signed, &keys).is_err());
-    for watch in &watches {
-        let proof = get(&bench, tenant, &format!("{path}/proofs/{}", handle(watch))).await;
-        let entry = verified.check_proof(&proof.body).unwrap();
-        assert!(text.contains(&format!("{entry}\n")), "{entry}");
-        let lie = String::from_utf8(proof.body)
-            .unwrap()
-            .replace(",revoked,", ",good,")
-            .replace(",good,,", ",revoked,,");
-        assert!(verified.check_proof(lie.as_bytes()).is_err());
-    }
+    the_other_forms_say_the_same(&bench, tenant, &changes, &all).await;
+    is_proved(&bench, tenant, &view, &watches).await;
     let absent = format!("{path}/proofs/crt_{:032x}", 1);
     get(&bench, tenant, &absent).await.expect(404);
     get(&bench, other, &path).await.expect(404);
@@ -259,20 +278,12 @@ async fn a_campaign_over_all_finds_exactly_what_changed_and_proves_it() {
     assert_eq!(completed[0].1.root, view["root"].as_str().unwrap());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_portfolio_is_taken_line_by_line_with_its_errors() {
-    let mut bench = Bench::new().await;
-    let tenant = bench.tenant();
-    let (_, watches) = portfolio(&mut bench, tenant).await;
-    let campaign = order(&bench, tenant, &json!({"selector": "upload"})).await;
-    assert_eq!(campaign["state"], "collecting");
+async fn a_csv_is_taken(bench: &Bench, tenant: TenantScope, campaign: &Value, known: &str) {
     let csv = format!(
         "\u{feff}handle,ref\r\n{},K-1\r\n,C-2\r\n\r\n,nobody\r\ncrt_{:032x},K-9\r\nx,y\r\n{},again\r\n",
-        handle(&watches[1]),
-        7,
-        handle(&watches[1]),
+        known, 7, known,
     );
-    let taken = upload(&bench, tenant, &campaign, "text/csv", csv.clone())
+    let taken = upload(bench, tenant, campaign, "text/csv", csv.clone())
         .await
         .expect(200)
         .clone();
@@ -296,7 +307,7 @@ async fn a_portfolio_is_taken_line_by_line_with_its_errors() {
         ]
     );
     // The same part again adds nothing.
-    let again = upload(&bench, tenant, &campaign, "text/csv", csv)
+    let again = upload(bench, tenant, campaign, "text/csv", csv)
         .await
         .expect(200)
         .clone();
@@ -304,6 +315,32 @@ async fn a_portfolio_is_taken_line_by_line_with_its_errors() {
         (&again["added"], &again["duplicates"]),
         (&json!(0), &json!(3))
     );
+}
+
+async fn what_is_no_portfolio_is_refused(bench: &Bench, tenant: TenantScope, campaign: &Value) {
+    upload(bench, tenant, campaign, "text/plain", String::new())
+        .await
+        .expect_problem(415, "unsupported_media_type");
+    upload(bench, tenant, campaign, "text/csv", "name\n".to_owned())
+        .await
+        .expect_problem(400, "invalid_request");
+    upload(bench, tenant, campaign, "text/csv", "x".repeat(300_000))
+        .await
+        .expect_problem(413, "body_too_large");
+    let other = bench.tenant();
+    upload(bench, other, campaign, "text/csv", "ref\nC-1\n".to_owned())
+        .await
+        .expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portfolio_is_taken_line_by_line_with_its_errors() {
+    let mut bench = Bench::new().await;
+    let tenant = bench.tenant();
+    let (_, watches) = portfolio(&mut bench, tenant).await;
+    let campaign = order(&bench, tenant, &json!({"selector": "upload"})).await;
+    assert_eq!(campaign["state"], "collecting");
+    a_csv_is_taken(&bench, tenant, &campaign, &handle(&watches[1])).await;
 
     // Certificates that nobody watches, as objects.
     let lost = cardholder(&mut bench);
@@ -320,25 +357,7 @@ async fn a_portfolio_is_taken_line_by_line_with_its_errors() {
         .expect(200)
         .clone();
     assert_eq!((&taken["added"], &taken["refused"]), (&json!(1), &json!(2)));
-    upload(&bench, tenant, &campaign, "text/plain", String::new())
-        .await
-        .expect_problem(415, "unsupported_media_type");
-    upload(&bench, tenant, &campaign, "text/csv", "name\n".to_owned())
-        .await
-        .expect_problem(400, "invalid_request");
-    upload(&bench, tenant, &campaign, "text/csv", "x".repeat(300_000))
-        .await
-        .expect_problem(413, "body_too_large");
-    let other = bench.tenant();
-    upload(
-        &bench,
-        other,
-        &campaign,
-        "text/csv",
-        "ref\nC-1\n".to_owned(),
-    )
-    .await
-    .expect(404);
+    what_is_no_portfolio_is_refused(&bench, tenant, &campaign).await;
 
     let start = format!("/v1/campaigns/{}/start", campaign["id"].as_str().unwrap());
     for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! The day's list against the watches of many tenants: every flag, each once, as a naive checker has it.
 //!
 //! The test is the small form of a measurement. `WARIKAN_PORTFOLIO=1000000` watches so many certificates (of 1,300 tenants, with 10,000
-//! changes) and prints what it took: `BENCH.md` has figures.
+//! changes) and prints what it took.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot use")]
 

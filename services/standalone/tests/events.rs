@@ -53,7 +53,7 @@ async fn told(firm: &Caller, kind: &str, count: usize) -> Vec<Value> {
     .await
 }
 
-async fn the_feed_is_whole_and_only_invoices_are_left(firm: &Caller) {
+async fn the_feed_is_whole_and_only_what_is_about_money_is_left(firm: &Caller) {
     let feed = firm.feed().await;
     let sequences: Vec<i64> = feed
         .iter()
@@ -71,8 +71,17 @@ async fn the_feed_is_whole_and_only_invoices_are_left(firm: &Caller) {
     };
     let (known, happened) = (named(&catalogue), named(&json!(feed)));
     let left: Vec<&String> = known.difference(&happened).collect();
-    // A sandbox month costs nothing and is not invoiced: that one comes by `/test` alone.
-    assert_eq!(left, ["invoice.finalized"]);
+    // A sandbox month costs nothing and is not invoiced: what is about money comes by `/test` alone.
+    assert_eq!(left, ["budget.threshold_reached", "invoice.finalized"]);
+}
+
+async fn a_campaign_ends(firm: &Caller) {
+    let body = json!({ "selector": "all" });
+    let campaign = firm.post("/v1/campaigns", &body).await;
+    let campaign = campaign.expect(201)["id"].clone();
+    let completed = &told(firm, "campaign.completed", 1).await[0]["data"];
+    assert_eq!(completed["campaign_id"], campaign);
+    assert_eq!(completed["counts"]["revoked"], 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,6 +125,8 @@ async fn what_the_sandbox_can_cause_is_told_in_the_feed() {
     assert_eq!(changed["change"], "attributes_changed");
     assert_eq!(changed["subject_id"], answers[1]["subject"]["id"]);
 
+    a_campaign_ends(&firm).await;
+
     // Lists that stop coming, and come again.
     advance(&anyone, "P5D").await;
     let stale = told(&firm, "source.stale", 1).await;
@@ -137,6 +148,9 @@ async fn what_the_sandbox_can_cause_is_told_in_the_feed() {
     let expiring = &told(&firm, "certificate.expiring", 1).await[0]["data"];
     assert_eq!(expiring["watch_id"], again["watch"]["id"]);
     assert_eq!(expiring["not_after"], again["certificate"]["not_after"]);
+    advance(&anyone, "P21D").await;
+    let expired = &told(&firm, "certificate.expired", 1).await[0]["data"];
+    assert_eq!(expired["watch_id"], again["watch"]["id"]);
 
     // An endpoint that is tested, and one that says it is gone.
     let sink = WebhookSink::start().await;
@@ -151,7 +165,7 @@ async fn what_the_sandbox_can_cause_is_told_in_the_feed() {
     let disabled = &told(&firm, "endpoint.disabled", 1).await[0]["data"];
     assert_eq!(disabled["endpoint_id"], id.as_str());
 
-    the_feed_is_whole_and_only_invoices_are_left(&firm).await;
+    the_feed_is_whole_and_only_what_is_about_money_is_left(&firm).await;
     server.stop().await;
 }
 

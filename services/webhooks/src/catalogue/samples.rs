@@ -35,22 +35,7 @@ pub(crate) fn sample(
                 watch_id: None,
             })
         }
-        EventType::CertificateRevoked => {
-            let reason = RevocationReason::AffiliationChanged;
-            EventData::CertificateRevoked(CertificateRevokedData {
-                watch_id: entropy.id(now),
-                certificate_handle: entropy.id(now),
-                subject_id: Some(entropy.id(now)),
-                kind: CertificateKind::CardSignature,
-                reason,
-                meaning: reason.meaning(),
-                recommended_action: reason.recommended_action(),
-                customer_wording: reason.customer_wording(),
-                revoked_at: now,
-                this_update: now,
-                source_version: "1".to_owned(),
-            })
-        }
+        EventType::CertificateRevoked => revoked(entropy, now),
         EventType::CertificateExpiring => EventData::CertificateExpiring(CertificateExpiringData {
             watch_id: entropy.id(now),
             certificate_handle: entropy.id(now),
@@ -65,18 +50,7 @@ pub(crate) fn sample(
             kind: CertificateKind::CardSignature,
             not_after: now,
         }),
-        EventType::CampaignCompleted => EventData::CampaignCompleted(CampaignCompletedData {
-            campaign_id: entropy.id(now),
-            counts: CampaignCounts {
-                checked: 1_000,
-                good: 990,
-                revoked: 7,
-                expired: 2,
-                unknown: 1,
-            },
-            status_version: "1f".repeat(32),
-            root: "7a".repeat(32),
-        }),
+        EventType::CampaignCompleted => campaign(entropy, now),
         EventType::SubjectChanged => EventData::SubjectChanged(SubjectChangedData {
             subject_id: entropy.id(now),
             change: SubjectChange::CertificateAdded,
@@ -115,6 +89,38 @@ pub(crate) fn sample(
             endpoint_id: endpoint,
         }),
     }
+}
+
+fn revoked(entropy: &Entropy, now: Timestamp) -> EventData {
+    let reason = RevocationReason::AffiliationChanged;
+    EventData::CertificateRevoked(CertificateRevokedData {
+        watch_id: entropy.id(now),
+        certificate_handle: entropy.id(now),
+        subject_id: Some(entropy.id(now)),
+        kind: CertificateKind::CardSignature,
+        reason,
+        meaning: reason.meaning(),
+        recommended_action: reason.recommended_action(),
+        customer_wording: reason.customer_wording(),
+        revoked_at: now,
+        this_update: now,
+        source_version: "1".to_owned(),
+    })
+}
+
+fn campaign(entropy: &Entropy, now: Timestamp) -> EventData {
+    EventData::CampaignCompleted(CampaignCompletedData {
+        campaign_id: entropy.id(now),
+        counts: CampaignCounts {
+            checked: 1_000,
+            good: 990,
+            revoked: 7,
+            expired: 2,
+            unknown: 1,
+        },
+        status_version: "1f".repeat(32),
+        root: "7a".repeat(32),
+    })
 }
 
 /// A whole message, the same every time: what the catalogue prints.
