@@ -355,7 +355,7 @@ impl House {
                 let status: Arc<dyn CertificateStatus> = Arc::new(replica.clone());
                 let mut own = config.verification.clone();
                 if config.sandbox.enabled {
-                    let base = config.topology.sandbox.trim_end_matches('/');
+                    let base = config.topology.sandbox.first();
                     own.ocsp.responders.push(sandbox_responder(base));
                 }
                 let opened = Verification::open(own, &on, anchors, status).await?;
