@@ -87,6 +87,7 @@ async fn f085_processes_start_in_any_order_and_verify_and_know_a_revocation() {
         .expect(200);
     let other = anyone.person(&json!({})).await;
     let later = anyone.sign(&other, "口座開設申込書").await;
+    let later = and(&later, json!({ "channel": "crl" }));
     until("the sandbox's clock to be followed", async || {
         let answer = firm.verify(&later).await;
         (answer["reason"] == "status_stale").then_some(())
