@@ -282,6 +282,7 @@ async fn f071_public_data_is_thin() {
         "reason",
         "meaning",
         "recommended_action",
+        "customer_wording",
         "revoked_at",
         "this_update",
         "source_version",
