@@ -8,23 +8,38 @@ use actix_web::{
     middleware::Next,
     web::Data,
 };
-use warikan_http::Authentication;
+use warikan_http::{Authentication, Origin};
 use warikan_runtime::{AccessToken, Platform};
+
+use crate::{DenyList, origin::TrustedProxies};
 
 /// Middleware; needs the [`Platform`] as application data.
 pub(crate) async fn middleware(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let authentication = match request.app_data::<Data<Platform>>() {
-        Some(platform) => authenticate(request.headers(), platform),
+    let origin = request
+        .app_data::<Data<TrustedProxies>>()
+        .map(|trusted| trusted.origin(&request))
+        .unwrap_or_default();
+    let mut authentication = match request.app_data::<Data<Platform>>() {
+        Some(platform) => authenticate(request.headers(), &origin, platform),
         None => Authentication::Missing,
     };
+    if let (Authentication::Granted(principal), Some(list)) =
+        (&authentication, request.app_data::<Data<DenyList>>())
+        && list.denies(principal)
+    {
+        authentication = Authentication::Refused(
+            "The access token is no longer accepted: its credential was revoked, or its tenant is suspended or closed.".into(),
+        );
+    }
+    request.extensions_mut().insert(origin);
     request.extensions_mut().insert(authentication);
     next.call(request).await
 }
 
-fn authenticate(headers: &HeaderMap, platform: &Platform) -> Authentication {
+fn authenticate(headers: &HeaderMap, origin: &Origin, platform: &Platform) -> Authentication {
     let mut values = headers.get_all(AUTHORIZATION);
     let Some(value) = values.next() else {
         return Authentication::Missing;
@@ -50,7 +65,12 @@ fn authenticate(headers: &HeaderMap, platform: &Platform) -> Authentication {
             "The access token has characters that no token has.".into(),
         );
     }
-    match AccessToken::read(token, &platform.keys, platform.clock().now()) {
+    match AccessToken::read(
+        token,
+        &platform.keys,
+        platform.clock().now(),
+        origin.address,
+    ) {
         Ok(principal) => Authentication::Granted(principal),
         Err(error) => Authentication::Refused(error.message().into()),
     }

@@ -11,7 +11,7 @@ use utoipa::{
 use warikan_types::ClientScope;
 
 /// Path prefixes whose operations take no token, each with the reason. Everything else must name a scope.
-pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 7] = [
+pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 8] = [
     ("/oauth/token", "authenticates by client credentials itself"),
     (
         "/.well-known/",
@@ -28,6 +28,10 @@ pub const PUBLIC_WITHOUT_TOKEN: [(&str, &str); 7] = [
     ),
     ("/v1/reasons", "the published list of reasons"),
     ("/v1/billing-rules", "the published table of what is billed"),
+    (
+        "/v1/status-freshness",
+        "sums over the revocation lists; whoever relies on the platform may see how fresh it is",
+    ),
 ];
 
 #[derive(utoipa::OpenApi)]
@@ -124,6 +128,7 @@ const fn describe(scope: ClientScope) -> &'static str {
         ClientScope::Events => "The event feed",
         ClientScope::Webhooks => "Webhook endpoints and deliveries",
         ClientScope::Billing => "Usage and invoices",
+        ClientScope::Access => "The tenant's own credentials; given only where it is named",
         ClientScope::Operator => "The platform operator",
     }
 }

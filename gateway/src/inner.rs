@@ -12,14 +12,17 @@ use actix_web::{
     dev::{Server, ServiceRequest, ServiceResponse},
     error::InternalError,
     get,
+    http::header::{HeaderName, HeaderValue},
     middleware::{Next, from_fn},
     web::{Data, ServiceConfig},
 };
 use utoipa_actix_web::AppExt;
-use warikan_http::{Authentication, Code, Problem};
-use warikan_runtime::{INTERNAL_TOKEN_HEADER, InternalCall, Module, Platform};
+use warikan_http::{Authentication, Code, KEPT_HEADER, Kept, ORIGIN_HEADER, Origin, Problem};
+use warikan_runtime::{
+    AskingService, ClockGuard, INTERNAL_TOKEN_HEADER, InternalCall, Module, Platform,
+};
 
-use crate::{Drain, GRACE_SECONDS, HEAD_TIMEOUT, drain, fallback, health};
+use crate::{Drain, GRACE_SECONDS, HEAD_TIMEOUT, clock, drain, fallback, health};
 
 /// Above the time after which the gateway closes idle connections: the side that uses a connection closes it.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -36,6 +39,7 @@ pub struct InnerService {
     routes: Option<InnerRoutes>,
     open_prefix: Option<&'static str>,
     drain: Option<Drain>,
+    clock: Option<ClockGuard>,
 }
 
 struct Door {
@@ -55,6 +59,7 @@ impl InnerService {
             routes: None,
             open_prefix: None,
             drain: None,
+            clock: None,
         }
     }
 
@@ -79,6 +84,13 @@ impl InnerService {
         self
     }
 
+    /// With somebody who watches this process's clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: ClockGuard) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
     /// Serves on a bound listener until the returned server is stopped.
     ///
     /// # Errors
@@ -94,11 +106,18 @@ impl InnerService {
         let published = Data::new(fallback::Published::of_modules(std::slice::from_ref(
             &self.module,
         )));
+        let drain = self.drain.clone().unwrap_or_default();
+        crate::deepen(&listener)?;
         let server = HttpServer::new(move || {
+            drain.join();
             let (app, _) = App::new()
                 .into_utoipa_app()
                 .configure(|config| (this.module.routes)(config))
                 .split_for_parts();
+            let app = match &this.clock {
+                Some(clock) => app.app_data(Data::new(clock.clone())),
+                None => app,
+            };
             app.configure(|config| {
                 if let Some(routes) = &this.routes {
                     routes(config);
@@ -109,8 +128,9 @@ impl InnerService {
             .service(ready)
             .default_service(actix_web::web::to(fallback::answer))
             .wrap(from_fn(admit))
+            .wrap(from_fn(clock::middleware))
             .wrap(from_fn(drain::middleware))
-            .app_data(Data::new(this.drain.clone().unwrap_or_default()))
+            .app_data(Data::new(drain.clone()))
             .wrap(from_fn(warikan_runtime::observe))
             .wrap(from_fn(warikan_http::request_id_middleware))
             .app_data(door.clone())
@@ -166,10 +186,27 @@ async fn admit<B: MessageBody + 'static>(
     let authentication = call
         .principal
         .map_or(Authentication::Missing, Authentication::Granted);
+    // Whoever has an internal token is the platform itself, and knows where the request came from.
+    let origin = request
+        .headers()
+        .get(ORIGIN_HEADER)
+        .and_then(|value| Origin::from_header(value.to_str().ok()?))
+        .unwrap_or_default();
+    request.extensions_mut().insert(origin);
     request.extensions_mut().insert(authentication);
+    request.extensions_mut().insert(AskingService(call.from));
     let left = call.deadline.since(now);
     match tokio::time::timeout(left, next.call(request)).await {
-        Ok(answer) => Ok(answer?.map_into_left_body()),
+        Ok(answer) => {
+            let mut answer = answer?;
+            let kept = answer.response().extensions().contains::<Kept>();
+            if kept {
+                let header = HeaderName::from_static(KEPT_HEADER);
+                let yes = HeaderValue::from_static("1");
+                answer.headers_mut().insert(header, yes);
+            }
+            Ok(answer.map_into_left_body())
+        }
         Err(_) => {
             let problem = Problem::new(
                 Code::DeadlineExceeded,

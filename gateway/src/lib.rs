@@ -6,6 +6,8 @@
 //! reaches them that is not in the public document. Everything it refuses is a problem document.
 
 mod authenticate;
+mod clock;
+mod denied_tokens;
 mod docs;
 mod document;
 mod drain;
@@ -14,7 +16,9 @@ mod health;
 mod inner;
 mod limits;
 mod ops;
+mod origin;
 mod proxy;
+mod recall;
 
 use std::{io, net::TcpListener, time::Duration};
 
@@ -24,10 +28,13 @@ use actix_web::{
     middleware::{DefaultHeaders, from_fn},
     web::Data,
 };
+use ipnet::IpNet;
 use utoipa::openapi::OpenApi;
 use utoipa_actix_web::AppExt;
-use warikan_runtime::{Module, Platform};
+use warikan_runtime::{ClockGuard, Module, Platform, RedisServer};
 
+pub use clock::clock_of;
+pub use denied_tokens::{DenyList, LOOK as LOOK_FOR_DENIED, stamp_denied_tokens};
 pub use document::PUBLIC_WITHOUT_TOKEN;
 pub use drain::Drain;
 pub use inner::{InnerRoutes, InnerService};
@@ -40,6 +47,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests in flight may take when the server stops.
 const GRACE_SECONDS: u64 = 30;
 
+/// Connections that wait to be accepted; the system's own bound (`net.core.somaxconn`) is below it or the same.
+const BACKLOG: i32 = 4_096;
+
+/// Lets as many connections wait as the system does. Of those beyond the bound the client believes that they stand.
+fn deepen(listener: &TcpListener) -> io::Result<()> {
+    socket2::SockRef::from(listener).listen(BACKLOG)
+}
+
 /// The edge over a set of services.
 #[derive(Clone)]
 pub struct Gateway {
@@ -48,6 +63,9 @@ pub struct Gateway {
     workers: usize,
     limits: Option<Limits>,
     drain: Option<Drain>,
+    trusted: origin::TrustedProxies,
+    denied: Option<DenyList>,
+    clock: Option<ClockGuard>,
 }
 
 /// Where the services are.
@@ -67,10 +85,13 @@ impl Gateway {
             workers,
             limits: None,
             drain: None,
+            trusted: origin::TrustedProxies(Vec::new()),
+            denied: None,
+            clock: None,
         }
     }
 
-    /// An edge in front of services in other processes.
+    /// An edge in front of services in other processes; with a Redis, where answers to repeated requests are found.
     ///
     /// # Errors
     /// No HTTP client can be made on this machine.
@@ -78,15 +99,20 @@ impl Gateway {
         platform: Platform,
         remotes: Vec<Remote>,
         settings: ProxySettings,
+        redis: Option<RedisServer>,
         workers: usize,
     ) -> io::Result<Self> {
-        let proxy = proxy::Proxy::new(&platform, &remotes, settings).map_err(io::Error::other)?;
+        let proxy = proxy::Proxy::new(&platform, &remotes, settings, redis);
+        let proxy = proxy.map_err(io::Error::other)?;
         Ok(Self {
             platform,
             behind: Behind::Elsewhere(remotes, Data::new(proxy)),
             workers,
             limits: None,
             drain: None,
+            trusted: origin::TrustedProxies::default(),
+            denied: None,
+            clock: None,
         })
     }
 
@@ -101,6 +127,27 @@ impl Gateway {
     #[must_use]
     pub fn with_drain(mut self, drain: Drain) -> Self {
         self.drain = Some(drain);
+        self
+    }
+
+    /// With a list of callers whose tokens are denied.
+    #[must_use]
+    pub fn with_denied(mut self, denied: DenyList) -> Self {
+        self.denied = Some(denied);
+        self
+    }
+
+    /// With somebody who watches this process's clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: ClockGuard) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// With proxies in front of it whose word about the client's address is taken.
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, networks: Vec<IpNet>) -> Self {
+        self.trusted = origin::TrustedProxies(networks);
         self
     }
 
@@ -134,7 +181,11 @@ impl Gateway {
         let api = self.openapi();
         let docs = Data::new(docs::Docs::new(&api));
         let published = Data::new(fallback::Published::new(&api));
+        let drain = self.drain.clone().unwrap_or_default();
+        deepen(&listener)?;
         let server = HttpServer::new(move || {
+            drain.join();
+            let drain = drain.clone();
             let (app, _) = App::new()
                 .into_utoipa_app()
                 .configure(|config| {
@@ -156,12 +207,21 @@ impl Gateway {
                     .app_data(proxy.clone())
                     .default_service(actix_web::web::to(proxy::forward)),
             };
+            let app = match &gateway.denied {
+                Some(denied) => app.app_data(Data::new(denied.clone())),
+                None => app,
+            };
+            let app = match &gateway.clock {
+                Some(clock) => app.app_data(Data::new(clock.clone())),
+                None => app,
+            };
             let limits = gateway.limits.clone().unwrap_or_else(Limits::none);
-            let drain = gateway.drain.clone().unwrap_or_default();
-            app.app_data(Data::new(limits))
+            app.app_data(Data::new(gateway.trusted.clone()))
+                .app_data(Data::new(limits))
                 .app_data(Data::new(drain))
                 .wrap(from_fn(limits::middleware))
                 .wrap(from_fn(authenticate::middleware))
+                .wrap(from_fn(clock::middleware))
                 .wrap(from_fn(drain::middleware))
                 .wrap(from_fn(warikan_runtime::observe))
                 .wrap(from_fn(warikan_http::request_id_middleware))
@@ -180,14 +240,26 @@ impl Gateway {
         Ok(server)
     }
 
+    /// Who is asked whether the platform is ready: the services, and of a process that is the edge alone its own clock.
+    fn services(&self) -> health::Services {
+        let mut probes = match &self.behind {
+            Behind::Here(modules) => return health::Services::of(modules),
+            Behind::Elsewhere(_, proxy) => proxy.probes(),
+        };
+        if let Some(clock) = self.clock.clone() {
+            let probe: health::Probe = std::sync::Arc::new(move || {
+                let doubt = clock.doubt();
+                Box::pin(async move { doubt.map_or(Ok(None), |doubt| Err(doubt.to_string())) })
+            });
+            probes.push(("gateway", probe));
+        }
+        health::Services(probes)
+    }
+
     /// What the edge answers itself.
     fn own(&self, config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
-        let services = match &self.behind {
-            Behind::Here(modules) => health::Services::of(modules),
-            Behind::Elsewhere(_, proxy) => health::Services(proxy.probes()),
-        };
         config
-            .app_data(Data::new(services))
+            .app_data(Data::new(self.services()))
             .service(health::live)
             .service(health::ready);
     }

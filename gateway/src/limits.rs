@@ -1,4 +1,4 @@
-//! How often: buckets per tenant, and per credential at the token endpoint.
+//! How often: buckets per tenant, per credential at the token endpoint, and per address for what the API answers without a token.
 //!
 //! Every answer of a limited request says how much is left (`RateLimit`, `RateLimit-Policy`: draft-ietf-httpapi-ratelimit-headers); a refused
 //! one is a 429 with `Retry-After`. The buckets are shared through Redis where there is one, and are this process's own where it is
@@ -15,8 +15,10 @@ use actix_web::{
     web::Data,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use warikan_http::{Authentication, Code, Problem};
+use warikan_http::{Authentication, Code, Origin, Problem};
 use warikan_runtime::{Cache, Decision, Platform, Quota, metrics};
+
+use crate::document::PUBLIC_WITHOUT_TOKEN;
 
 /// What is limited, and where it is counted.
 #[derive(Clone)]
@@ -25,6 +27,8 @@ pub struct Limits {
     pub tenant: Option<Quota>,
     /// Token requests from one address for one credential; `None`: not limited.
     pub token: Option<Quota>,
+    /// Requests from one address for what `/v1` answers without a token; `None`: not limited.
+    pub public: Option<Quota>,
     /// Where it is counted.
     pub cache: Cache,
 }
@@ -36,16 +40,26 @@ impl Limits {
         Self {
             tenant: None,
             token: None,
+            public: None,
             cache: Cache::memory(),
         }
     }
 
     /// The bucket that a request is taken from: its name, quota and key.
     fn bucket(&self, request: &ServiceRequest) -> Option<(&'static str, Quota, [String; 3])> {
+        let address = || {
+            let extensions = request.extensions();
+            let origin = extensions.get::<Origin>();
+            let from = origin.and_then(|origin| Some(origin.address?.to_string()));
+            from.unwrap_or_default()
+        };
         if request.path() == "/oauth/token" {
-            let from = request.peer_addr().map(|peer| peer.ip().to_string());
-            let key = [from.unwrap_or_default(), credential(request), String::new()];
+            let key = [address(), credential(request), String::new()];
             return Some(("token", self.token?, key));
+        }
+        if takes_no_token(request.path()) {
+            let key = [address(), String::new(), String::new()];
+            return Some(("public", self.public?, key));
         }
         let quota = self.tenant?;
         let extensions = request.extensions();
@@ -60,6 +74,14 @@ impl Limits {
         ];
         Some(("tenant", quota, key))
     }
+}
+
+/// What `/v1` answers to anybody. Probes, discovery and the sandbox are not limited here.
+fn takes_no_token(path: &str) -> bool {
+    path.starts_with("/v1/")
+        && PUBLIC_WITHOUT_TOKEN
+            .iter()
+            .any(|(prefix, _)| path.starts_with(prefix))
 }
 
 /// The client id of a Basic header; it is only a name here, the token endpoint judges it.

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use warikan_runtime::{Module, metrics};
 
-use crate::{Behind, Gateway, health};
+use crate::{Gateway, health};
 
 /// Scrapes are few and small.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,10 +26,7 @@ pub fn serve_ops(
     modules: &[Module],
     edge: Option<&Gateway>,
 ) -> io::Result<Server> {
-    let services = match edge.map(|gateway| &gateway.behind) {
-        Some(Behind::Elsewhere(_, proxy)) => health::Services(proxy.probes()),
-        _ => health::Services::of(modules),
-    };
+    let services = edge.map_or_else(|| health::Services::of(modules), Gateway::services);
     let asked = Data::new(Asked(services));
     let server = HttpServer::new(move || {
         App::new()

@@ -13,7 +13,7 @@ use std::{
 
 use actix_web::web::{Bytes, Payload};
 use futures_util::{StreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Chunks between the client's connection and the service's.
 const CHUNKS: usize = 4;
@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(10);
 /// No operation takes a body nearly as large; services have their own, lower limits.
 pub(super) const LIMIT: u64 = 1 << 20;
 /// What is kept of a body at most; a verification has 10 KiB.
-const KEPT: usize = 64 << 10;
+pub(super) const KEPT: usize = 64 << 10;
 
 /// Why a body ended before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +124,22 @@ impl Outgoing {
 
     pub(super) fn fate(&self) -> Fate {
         self.fate.clone()
+    }
+
+    /// The whole body; `None` where it is longer than what is kept, was cut, or is not there by then. It can be sent afterwards.
+    pub(super) async fn whole(&self, until: Instant) -> Option<Vec<u8>> {
+        let mut rest = self.rest.lock().await;
+        loop {
+            match tokio::time::timeout_at(until, rest.recv()).await {
+                Ok(Some(Ok(chunk))) => keep(&mut lock(&self.taken), &chunk),
+                Ok(None) if self.fate.cut().is_none() => break,
+                Ok(_) | Err(_) => return None,
+            }
+            if lock(&self.taken).whole == Whole::No {
+                return None;
+            }
+        }
+        Some(lock(&self.taken).kept.concat())
     }
 
     /// The body from its beginning; `None` where that is gone.

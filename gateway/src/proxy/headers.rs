@@ -6,6 +6,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use reqwest::header as to;
+use warikan_http::KEPT_HEADER;
 
 /// What a service may hear from a client. `Authorization` is not among them: the service hears the internal token.
 const INBOUND: [&str; 14] = [
@@ -69,7 +70,10 @@ pub(super) fn outbound(from: &to::HeaderMap) -> Vec<(HeaderName, Vec<u8>)> {
             let name = name.as_str();
             !HOP_BY_HOP.contains(&name)
                 && !named.iter().any(|one| one == name)
-                && !matches!(name, "content-length" | "date" | "x-request-id")
+                && !matches!(
+                    name,
+                    "content-length" | "date" | "x-request-id" | KEPT_HEADER
+                )
         })
         .filter_map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
@@ -158,6 +162,7 @@ mod tests {
             ("x-hop", "1"),
             ("transfer-encoding", "chunked"),
             ("etag", "\"1\""),
+            (KEPT_HEADER, "1"),
         ] {
             from.insert(name, value.parse().unwrap());
         }

@@ -8,6 +8,7 @@
 
 mod body;
 mod headers;
+mod problems;
 mod table;
 mod upstream;
 
@@ -22,26 +23,29 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use tokio::time::Instant;
-use warikan_http::{Authentication, Code, Problem};
+use warikan_http::{Authentication, KEPT_HEADER, ORIGIN_HEADER, Origin, Problem};
 use warikan_runtime::{
-    INTERNAL_TOKEN_HEADER, InternalCall, Peer, Platform, RoutePattern, current_traceparent,
-    inner_client, metrics,
+    INTERNAL_TOKEN_HEADER, InternalCall, Peer, Platform, RedisServer, RoutePattern,
+    current_traceparent, inner_client, metrics,
 };
 use warikan_types::{Principal, Timestamp};
 
-use crate::fallback::Published;
+use crate::{
+    clock::NOT_BEGUN,
+    fallback::Published,
+    recall::{self, Place, Recall},
+};
 
 use self::{
-    body::{Cut, Fate, LIMIT, Outgoing},
-    upstream::{Refusal, Replica, Upstream},
+    body::{Fate, KEPT, LIMIT, Outgoing},
+    problems::{cut, failed, overdue, refused, too_large, unavailable},
+    upstream::{Replica, Upstream},
 };
 pub use table::Remote;
 use table::{Found, Table};
 
 /// An answer that says it is no longer than this is read whole: one write to the client instead of three.
 const WHOLE: u64 = 64 * 1024;
-/// Says in seconds when to try again after an outage; processes restart faster than a person reads this.
-const RETRY_AFTER: u64 = 1;
 
 /// How the edge treats the services.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +61,7 @@ pub(crate) struct Proxy {
     http: reqwest::Client,
     platform: Platform,
     settings: ProxySettings,
+    recall: Option<Recall>,
 }
 
 impl Proxy {
@@ -64,6 +69,7 @@ impl Proxy {
         platform: &Platform,
         remotes: &[Remote],
         settings: ProxySettings,
+        redis: Option<RedisServer>,
     ) -> Result<Self, reqwest::Error> {
         let upstream = |remote: &Remote| {
             let peer = |address: &String| {
@@ -81,6 +87,10 @@ impl Proxy {
             table: Table::new(remotes),
             upstreams,
             http: inner_client()?,
+            recall: redis.map(|redis| {
+                let sealer = platform.keys.sealer().clone();
+                Recall::new(redis, sealer, platform.clock().clone())
+            }),
             platform: platform.clone(),
             settings,
         })
@@ -179,7 +189,7 @@ impl Proxy {
         if declared.is_some_and(|octets| octets > LIMIT) {
             return Err(too_large());
         }
-        let asked = Asked {
+        let mut asked = Asked {
             upstream: &self.upstreams[service],
             principal,
             secured,
@@ -187,9 +197,55 @@ impl Proxy {
             until: Instant::now() + self.settings.timeout,
             deadline: self.platform.clock().now().plus(self.settings.timeout),
             body: has_body(request).then(|| Outgoing::of(payload)),
+            place: None,
         };
+        if declared.is_some_and(|octets| octets <= KEPT as u64) {
+            asked.place = self.place(request, &asked).await?;
+        }
+        if let (Some(recall), Some(place)) = (&self.recall, &asked.place)
+            && let Some(answer) = recall.answer(place).await
+        {
+            return Ok(answer.into());
+        }
         asked.upstream.budget.earn();
         self.ask(request, &asked).await
+    }
+
+    /// What names the request, where its answer may be known already.
+    async fn place(
+        &self,
+        request: &HttpRequest,
+        asked: &Asked<'_>,
+    ) -> Result<Option<Place>, Problem> {
+        let (Some(_), Some(principal), Some(body)) = (&self.recall, &asked.principal, &asked.body)
+        else {
+            return Ok(None);
+        };
+        if request.method().is_safe() || !request.headers().contains_key("idempotency-key") {
+            return Ok(None);
+        }
+        let Some(octets) = body.whole(asked.until).await else {
+            return match cut(&body.fate()) {
+                Some(problem) => Err(problem),
+                None => Ok(None),
+            };
+        };
+        let asked = recall::Asked {
+            principal,
+            method: request.method().as_str(),
+            target: request.uri().path_and_query().map_or("/", |it| it.as_str()),
+            headers: request.headers(),
+            body: &octets,
+        };
+        Ok(asked.place())
+    }
+
+    /// Keeps a copy of an answer that its service has kept, beside the answering.
+    fn keep(&self, place: Option<&Place>, kept: bool, status: u16, octets: &Bytes) {
+        if let (Some(recall), Some(place), true) = (&self.recall, place, kept) {
+            let (recall, place, octets) = (recall.clone(), place.clone(), octets.clone());
+            actix_web::rt::spawn(async move { recall.keep(&place, status, &octets).await });
+        }
     }
 
     /// Asks one replica after the other, until one answers. A request that did not reach a replica goes to the next; one that broke off
@@ -209,9 +265,15 @@ impl Proxy {
                 break;
             };
             let error = match tokio::time::timeout_at(asked.until, outgoing.send()).await {
+                Ok(Ok(answer)) if answer.headers().contains_key(NOT_BEGUN) => {
+                    replica.not_reached();
+                    metrics::upstream_failure(upstream.name(), "unfit");
+                    last = Some(unavailable("cannot work at present"));
+                    continue;
+                }
                 Ok(Ok(answer)) => {
                     replica.reached();
-                    return self.answer(answer, asked.until).await;
+                    return self.answer(answer, asked).await;
                 }
                 Ok(Err(error)) => error,
                 Err(_) => {
@@ -278,6 +340,7 @@ impl Proxy {
             .request(method, url)
             .headers(headers::inbound(request.headers(), !asked.secured))
             .header(INTERNAL_TOKEN_HEADER, token)
+            .header(ORIGIN_HEADER, Origin::of(request).to_header())
             .header("x-request-id", call.request_id)
             .header("traceparent", trace);
         Ok(match &asked.body {
@@ -289,8 +352,9 @@ impl Proxy {
     async fn answer(
         &self,
         answer: reqwest::Response,
-        until: Instant,
+        asked: &Asked<'_>,
     ) -> Result<HttpResponse, Problem> {
+        let kept = answer.headers().contains_key(KEPT_HEADER);
         let status = actix_web::http::StatusCode::from_u16(answer.status().as_u16())
             .unwrap_or(actix_web::http::StatusCode::BAD_GATEWAY);
         let mut response = HttpResponse::build(status);
@@ -303,9 +367,12 @@ impl Proxy {
         }
         match answer.content_length() {
             Some(length) if length <= WHOLE => {
-                let reading = tokio::time::timeout_at(until, answer.bytes());
+                let reading = tokio::time::timeout_at(asked.until, answer.bytes());
                 match reading.await {
-                    Ok(Ok(octets)) => Ok(response.body(octets)),
+                    Ok(Ok(octets)) => {
+                        self.keep(asked.place.as_ref(), kept, status.as_u16(), &octets);
+                        Ok(response.body(octets))
+                    }
                     Ok(Err(_)) => Err(unavailable("broke off its answer")),
                     Err(_) => Err(overdue(&Fate::default())),
                 }
@@ -335,6 +402,8 @@ struct Asked<'a> {
     until: Instant,
     deadline: Timestamp,
     body: Option<Outgoing>,
+    /// Where its answer may lie in Redis.
+    place: Option<Place>,
 }
 
 impl Asked<'_> {
@@ -346,95 +415,4 @@ impl Asked<'_> {
 fn has_body(request: &HttpRequest) -> bool {
     let length = request.headers().get("content-length");
     request.headers().contains_key("transfer-encoding") || length.is_some_and(|it| it != "0")
-}
-
-fn refused(upstream: &Upstream, refusal: Refusal) -> Problem {
-    let (reason, why) = match refusal {
-        Refusal::Full => ("full", "has too many requests under way"),
-        Refusal::Resting => ("resting", "is not reachable"),
-    };
-    metrics::upstream_failure(upstream.name(), reason);
-    unavailable(why)
-}
-
-fn too_large() -> Problem {
-    Problem::new(
-        Code::BodyTooLarge,
-        format!("No operation takes a body of more than {LIMIT} octets."),
-    )
-}
-
-fn unavailable(why: &str) -> Problem {
-    Problem::new(
-        Code::Unavailable,
-        format!("The service behind this operation {why}. Repeat the request, with the same Idempotency-Key where it has one."),
-    )
-    .retry_after(RETRY_AFTER)
-}
-
-fn overdue(fate: &Fate) -> Problem {
-    cut(fate).unwrap_or_else(|| {
-        Problem::new(
-            Code::DeadlineExceeded,
-            "The service behind this operation did not answer in time. Repeat the request, with the same Idempotency-Key where it has one.",
-        )
-        .retry_after(RETRY_AFTER)
-    })
-}
-
-fn cut(fate: &Fate) -> Option<Problem> {
-    match fate.cut()? {
-        Cut::Slow => Some(Problem::new(
-            Code::RequestTimeout,
-            "The body did not arrive in time.",
-        )),
-        Cut::TooLarge => Some(too_large()),
-        Cut::Broken => Some(Problem::new(
-            Code::RequestTimeout,
-            "The body did not arrive whole.",
-        )),
-    }
-}
-
-fn failed(upstream: &Upstream, fate: &Fate, error: &reqwest::Error) -> Problem {
-    if let Some(problem) = cut(fate) {
-        return problem;
-    }
-    let reason = if error.is_connect() {
-        "refused"
-    } else {
-        "broken"
-    };
-    metrics::upstream_failure(upstream.name(), reason);
-    tracing::warn!(
-        request_id = warikan_http::current_request_id(),
-        service = upstream.name(),
-        error = %error.without_url_text(),
-        "service not reached"
-    );
-    unavailable(if error.is_connect() {
-        "is not reachable"
-    } else {
-        "broke off"
-    })
-}
-
-/// An error in words that hold no address of a client's making.
-trait WithoutUrl {
-    fn without_url_text(&self) -> String;
-}
-
-impl WithoutUrl for reqwest::Error {
-    fn without_url_text(&self) -> String {
-        let mut words = String::new();
-        let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(self);
-        while let Some(one) = cause {
-            if !words.is_empty() {
-                words.push_str(": ");
-            }
-            words.push_str(&one.to_string());
-            cause = one.source();
-        }
-        words
-    }
 }

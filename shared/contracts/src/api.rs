@@ -1,8 +1,10 @@
-//! The one synchronous question between services.
+//! What services and the edge ask each other synchronously.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use warikan_types::{CertificateId, CrlPartition, Environment, RevocationReason, Timestamp};
+use warikan_types::{
+    CertificateId, Client, CrlPartition, Environment, Id, RevocationReason, TenantId, Timestamp,
+};
 
 use crate::facts::Channel;
 
@@ -60,4 +62,15 @@ pub trait CertificateStatus: Send + Sync {
         partition: Option<CrlPartition>,
         channel: Channel,
     ) -> Result<StatusAnswer, StatusUnavailable>;
+}
+
+/// Whose access tokens are not accepted any more, although they have not expired. Onboarding's database is the keeper; the edge asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeniedTokens {
+    /// Tenants that are suspended: nothing of production.
+    pub suspended: Vec<TenantId>,
+    /// Tenants that are closed: nothing at all.
+    pub closed: Vec<TenantId>,
+    /// Credentials that were revoked so lately that a token of theirs could still be good.
+    pub revoked: Vec<Id<Client>>,
 }

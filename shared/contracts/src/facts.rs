@@ -1,82 +1,20 @@
 //! The facts. Each names who says it and who listens.
 
+mod tenants;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 pub use warikan_types::Channel;
 use warikan_types::{
     BillingMonth, Campaign, CertificateHandle, CertificateId, CertificateKind, Client,
-    CrlPartition, Endpoint, Environment, Id, Invoice, Reason, RevocationReason, Subject, TenantId,
-    Timestamp, Verdict, Verification, Watch, Yen,
+    CrlPartition, Endpoint, Environment, Id, Invoice, Reason, RevocationReason, Subject, Timestamp,
+    Verdict, Verification, Watch, Yen,
 };
 
+pub use self::tenants::{
+    CredentialRevoked, TenantChanged, TenantClosed, TenantResumed, TenantState, TenantSuspended,
+};
 use crate::Fact;
-
-/// Where a tenant stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TenantState {
-    /// Asked for; has the sandbox.
-    Applied,
-    /// The full-delegation contract stands.
-    Contracted,
-    /// The notification (届出) is with J-LIS.
-    Notified,
-    /// May verify in production.
-    Active,
-    /// Stopped for a time.
-    Suspended,
-    /// Over.
-    Closed,
-}
-
-impl TenantState {
-    /// The wire word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Contracted => "contracted",
-            Self::Notified => "notified",
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// From the wire word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::Applied,
-            Self::Contracted,
-            Self::Notified,
-            Self::Active,
-            Self::Suspended,
-            Self::Closed,
-        ]
-        .into_iter()
-        .find(|state| state.as_str() == word)
-    }
-}
-
-/// Onboarding says it; billing keeps the plan and the recipient's name, webhooks stop when it is closed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TenantChanged {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// Its legal name, as an invoice names the recipient.
-    pub name: String,
-    /// Its plan.
-    pub plan: String,
-    /// Where it stands now.
-    pub state: TenantState,
-    /// Raised by one with every change, so that a late older fact is recognised.
-    pub revision: i64,
-}
-impl Fact for TenantChanged {
-    const TYPE: &'static str = "tenant.changed";
-    const VERSION: u16 = 1;
-}
 
 /// A standing order to watch one certificate. Internal: issuer key and serial never leave (法52条).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +66,15 @@ impl Fact for VerificationCompleted {
     const VERSION: u16 = 1;
 }
 
+/// When what a list says could first be known, and when the platform knew it. Both by the platform's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learned {
+    /// thisUpdate of the list; of the sandbox's, whose clock is moved, as long ago as it was when the watch was flagged.
+    pub published_at: Timestamp,
+    /// When the platform took the list over.
+    pub accepted_at: Timestamp,
+}
+
 /// Revocation says it, once per watch; the feed tells it to that watch's tenant alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateRevoked {
@@ -147,6 +94,13 @@ pub struct CertificateRevoked {
     pub this_update: Timestamp,
     /// The status version that said so.
     pub source_version: String,
+    /// Where the list's coming flagged the watch. `None` where the watch began on a certificate that was revoked already: nobody
+    /// waited for that. Measured, and not told.
+    #[serde(default)]
+    pub learned: Option<Learned>,
+    /// The certificate that replaces it, where the tenant has verified one of the same person and kind.
+    #[serde(default)]
+    pub renewed_by: Option<CertificateHandle>,
 }
 impl Fact for CertificateRevoked {
     const TYPE: &'static str = "certificate.revoked";
@@ -234,7 +188,7 @@ pub enum SubjectChange {
 }
 
 /// Verification says it of a known person's new certificate, revocation of changed attributes, once per certificate; the feed
-/// tells it to the tenant who knows the person.
+/// tells it to the tenant who knows the person, and revocation remembers which certificate replaces which.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubjectChanged {
     /// The person, as the tenant knows them.
@@ -247,6 +201,9 @@ pub struct SubjectChanged {
     pub kind: CertificateKind,
     /// The verification that showed it, where one did.
     pub verification: Option<Id<Verification>>,
+    /// The certificate that a new one replaces: the last of the same person and kind that the tenant knew.
+    #[serde(default)]
+    pub replaces: Option<CertificateHandle>,
 }
 impl Fact for SubjectChanged {
     const TYPE: &'static str = "subject.changed";

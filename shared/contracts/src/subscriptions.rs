@@ -37,6 +37,10 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
         types: &[SubjectErased::TYPE],
     },
     Subscription {
+        consumer: "revocation.renewals",
+        types: &[SubjectChanged::TYPE],
+    },
+    Subscription {
         consumer: "webhooks.feed",
         types: &[
             VerificationCompleted::TYPE,

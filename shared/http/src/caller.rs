@@ -60,6 +60,11 @@ pub mod needs {
     impl Needs for Webhooks {
         const SCOPE: ClientScope = ClientScope::Webhooks;
     }
+    /// `access`
+    pub enum Access {}
+    impl Needs for Access {
+        const SCOPE: ClientScope = ClientScope::Access;
+    }
     /// `billing`
     pub enum Billing {}
     impl Needs for Billing {

@@ -42,6 +42,14 @@ use warikan_types::{Sealer, TenantScope, Timestamp};
 
 use crate::{Code, Problem};
 
+/// Marks a response as an answer whose key and body get it again, whatever happens: it is in the service's database. The mark is for the
+/// platform's own processes, which may keep a copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept;
+
+/// The header that carries [`Kept`] from an inner listener to the edge, where it ends.
+pub const KEPT_HEADER: &str = "x-warikan-kept";
+
 /// The answer of an operation, as it is stored and replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -67,6 +75,18 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// An answer that was given before: status and JSON text.
+    #[must_use]
+    pub const fn replayed(status: u16, body: Vec<u8>) -> Self {
+        Self {
+            status,
+            body,
+            replayed: true,
+        }
+    }
+}
+
 impl From<Answer> for HttpResponse {
     fn from(answer: Answer) -> Self {
         let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
@@ -74,6 +94,7 @@ impl From<Answer> for HttpResponse {
         response
             .content_type("application/json")
             .insert_header(("Cache-Control", "no-store"));
+        response.extensions_mut().insert(Kept);
         if answer.replayed {
             response.insert_header(("Idempotency-Replayed", "true"));
         }
@@ -266,11 +287,9 @@ impl Idempotency {
         if row.body_digest != key.body_digest {
             return Err(IdempotencyError::Reused);
         }
-        Ok(Answer {
-            status: u16::try_from(row.status).unwrap_or(200),
-            body: self.sealer.open(&key.place, &row.answer)?,
-            replayed: true,
-        })
+        let body = self.sealer.open(&key.place, &row.answer)?;
+        let status = u16::try_from(row.status).unwrap_or(200);
+        Ok(Answer::replayed(status, body))
     }
 
     /// Keeps answers to claims with different keys, of which [`Idempotency::given`] found none, with the moments at which the

@@ -8,6 +8,7 @@ mod caller;
 pub mod csv;
 mod idempotency;
 mod media;
+mod origin;
 mod page;
 mod path;
 mod problem;
@@ -17,10 +18,11 @@ mod stream;
 pub use body::{Body, Params};
 pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
 pub use idempotency::{
-    Answer, GivenAnswers, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, migrations,
-    prune as prune_answers,
+    Answer, GivenAnswers, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, KEPT_HEADER, Kept,
+    migrations, prune as prune_answers,
 };
 pub use media::prefers;
+pub use origin::{ORIGIN_HEADER, Origin};
 pub use page::{Cursors, Page, PageQuery};
 pub use path::PathId;
 pub use problem::{Code, FieldError, Problem, ProblemDocument};

@@ -28,6 +28,7 @@ mod examine;
 mod extension;
 mod hash;
 mod inspect;
+mod judge;
 mod key;
 mod name;
 mod ocsp;
@@ -58,10 +59,13 @@ pub use examine::{Examined, PathError, VerifiedPath, examine};
 pub use extension::{KeyUsage, ReasonFlags};
 pub use hash::sha256;
 pub use inspect::{certificate_key, names_match, parse_certificate, parse_crl, verify_signed};
+pub use judge::{AgeBounds, Judged};
 pub use key::{
     KeyError, KeyKind, PublicKey, RSA_MAX_BITS, RSA_MIN_BITS, RSA_MIN_EXPONENT, SignatureError,
 };
-pub use ocsp::{CertIdHash, Nonce, OcspError, OcspPolicy, VerifiedOcsp, ocsp_request, parse_ocsp};
+pub use ocsp::{
+    CertIdHash, Nonce, OcspError, OcspPolicy, OcspSubject, VerifiedOcsp, ocsp_request, parse_ocsp,
+};
 pub use oid::{Oid, OidError};
 pub use path::{
     AnchorConstraints, AnchorValidity, MAX_INTERMEDIATES, PathAlgorithms, PathFailure, PathInput,

@@ -8,6 +8,7 @@
 //! CertIDs are compared under SHA-1 and SHA-256, whichever the responder used. SHA-1 is no weakness here: it picks the
 //! certificate among those of one issuer, and the signature covers the serial number itself.
 
+mod about;
 mod request;
 mod responder;
 mod response;
@@ -18,11 +19,12 @@ use warikan_types::{Channel, RevocationReason, Timestamp};
 
 use crate::{
     anchor::TrustAnchor,
-    certificate::Certificate,
     der::DerError,
     evidence::{StatusFact, StatusKnowledge},
     path::{PathAlgorithms, cert::Node},
 };
+use about::Asked;
+pub use about::OcspSubject;
 pub use request::{CertIdHash, ocsp_request};
 use response::{CertStatus, Response, Single};
 
@@ -110,13 +112,23 @@ impl VerifiedOcsp {
     /// [`OcspError`].
     pub fn verify(
         response: &[u8],
-        certificate: &Certificate,
+        subject: OcspSubject<'_>,
         issuer: &TrustAnchor,
         policy: &OcspPolicy<'_>,
         at: Timestamp,
     ) -> Result<Self, OcspError> {
         let ca = issuer.certificate().der();
-        Self::verify_der(response, certificate.der(), ca, policy, at)
+        match subject {
+            OcspSubject::Certificate(certificate) => {
+                Self::verify_der(response, certificate.der(), ca, policy, at)
+            }
+            OcspSubject::Serial(serial) => {
+                let floor = policy.algorithms.rsa_min_bits();
+                let issuer = Node::read(ca, floor).map_err(|_| OcspError::Certificate)?;
+                let asked = Asked::of_serial(serial, &issuer);
+                Self::check(response, &asked, &issuer, policy, at)
+            }
+        }
     }
 
     /// As [`Self::verify`], for certificates of any CA; the issuer's is trusted as it is handed in.
@@ -136,19 +148,27 @@ impl VerifiedOcsp {
         if subject.issuer != issuer.subject {
             return Err(OcspError::Certificate);
         }
+        let asked = Asked::of_certificate(&subject);
+        Self::check(response, &asked, &issuer, policy, at)
+    }
+
+    fn check(
+        response: &[u8],
+        asked: &Asked<'_>,
+        issuer: &Node<'_>,
+        policy: &OcspPolicy<'_>,
+        at: Timestamp,
+    ) -> Result<Self, OcspError> {
         let response = Response::read(response)?;
-        responder::check(&response, &issuer, policy.algorithms, at)?;
+        responder::check(&response, issuer, policy.algorithms, at)?;
         response.check_nonce(policy.nonce)?;
-        let view = &subject.view;
-        let produced_in_life =
-            view.not_before <= response.produced_at && response.produced_at <= view.not_after;
         // Not compared with `at`: a response may be replayed for a moment that its thisUpdate already covers.
-        if !produced_in_life {
+        if !asked.lived_at(response.produced_at) {
             return Err(OcspError::NotCurrent);
         }
         let mut matching = Vec::new();
         for single in &response.singles {
-            if single.is_about(&subject, &issuer) {
+            if single.is_about(asked, issuer) {
                 matching.push(single);
             }
         }

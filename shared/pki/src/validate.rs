@@ -7,8 +7,9 @@
 use warikan_types::{Reason, Timestamp};
 
 use crate::{
-    evidence::{Evidence, StatusFact, StatusKnowledge},
+    evidence::{Evidence, StatusKnowledge},
     examine::Examined,
+    judge::{AgeBounds, Judged},
     key::{KeyError, PublicKey, SignatureError},
     policy::Policy,
     profile::ProfileMatch,
@@ -215,32 +216,13 @@ fn status_of(
     if examined.path().is_none() {
         return Check::not_run(name);
     }
-    let Some(known) = known else {
-        return Check::unknown(name, Reason::StatusUnavailable);
+    let bounds = AgeBounds {
+        max_age: policy.max_age,
+        clock_skew: policy.clock_skew,
     };
-    let from_the_future = known.this_update > at.plus(policy.clock_skew);
-    match &known.fact {
-        // What is revoked stays revoked: age does not matter, and of what was learned later it matters only
-        // whether the revocation itself lay ahead of `at`.
-        StatusFact::Revoked { revoked_at, .. } if !from_the_future || *revoked_at <= at => {
-            Check::failed(name, Reason::CertificateRevoked)
-        }
-        _ if from_the_future => Check::unknown(name, Reason::StatusUnavailable),
-        StatusFact::Good if is_stale(known, policy, at) => {
-            Check::unknown(name, Reason::StatusStale)
-        }
-        StatusFact::Good => Check::passed(name),
-        StatusFact::UnknownSerial => Check::unknown(name, Reason::StatusUnknownSerial),
-        StatusFact::Revoked { .. } => Check::failed(name, Reason::CertificateRevoked),
+    match Judged::of(known, bounds, at) {
+        Judged::Good => Check::passed(name),
+        Judged::Revoked { .. } => Check::failed(name, Reason::CertificateRevoked),
+        Judged::Unknown(why) => Check::unknown(name, why),
     }
-}
-
-/// Older than asked for, past its nextUpdate, or without any bound on its age.
-fn is_stale(known: &StatusKnowledge, policy: &Policy, at: Timestamp) -> bool {
-    let too_old = policy
-        .max_age
-        .is_some_and(|max| at.since(known.this_update) > max);
-    let past = known.next_update.is_some_and(|next| at > next);
-    let unbounded = policy.max_age.is_none() && known.next_update.is_none();
-    too_old || past || unbounded
 }

@@ -1,10 +1,11 @@
 //! Access tokens: EdDSA JWTs (RFC 9068) that live five minutes.
 //!
-//! The short life is what bounds a suspension: onboarding gives no new token to a suspended tenant, and the last one
-//! given is over in [`TOKEN_LIFETIME`].
+//! The short life is the last bound on a suspension: onboarding gives no new token to a suspended tenant, the edge hears within seconds whose
+//! tokens are denied, and where it cannot, the last one given is over in [`TOKEN_LIFETIME`].
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
+use ipnet::IpNet;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use serde::{Deserialize, Serialize};
 use warikan_types::{
@@ -37,6 +38,9 @@ pub struct AccessToken {
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<Environment>,
     scope: String,
+    /// Networks from which alone it may be used; anywhere where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cidr: Vec<IpNet>,
     iat: i64,
     exp: i64,
     jti: Id<Request>,
@@ -51,6 +55,9 @@ pub enum TokenError {
     /// Its time is over.
     #[error("The access token has expired; get a new one from POST /oauth/token.")]
     Expired,
+    /// It comes from an address that its client does not use.
+    #[error("The access token is not accepted from this address.")]
+    Elsewhere,
 }
 
 impl TokenError {
@@ -60,17 +67,32 @@ impl TokenError {
         match self {
             Self::NotOurs => "The access token is not one of this platform's.",
             Self::Expired => "The access token has expired; get a new one from POST /oauth/token.",
+            Self::Elsewhere => "The access token is not accepted from this address.",
         }
     }
 }
 
 impl AccessToken {
-    /// Makes a token for a principal.
+    /// Makes a token for a principal, good wherever it comes from.
     ///
     /// # Errors
     /// Signing failed.
     pub fn issue(
         principal: &Principal,
+        keys: &Keys,
+        clock: &Clock,
+        entropy: &Entropy,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        Self::issue_for(principal, Vec::new(), keys, clock, entropy)
+    }
+
+    /// Makes a token for a principal, good from these networks only where there are any.
+    ///
+    /// # Errors
+    /// Signing failed.
+    pub fn issue_for(
+        principal: &Principal,
+        cidr: Vec<IpNet>,
         keys: &Keys,
         clock: &Clock,
         entropy: &Entropy,
@@ -88,6 +110,7 @@ impl AccessToken {
             tenant: principal.tenant.map(|scope| scope.tenant()),
             environment: principal.tenant.map(|scope| scope.environment()),
             scope: scopes.join(" "),
+            cidr,
             iat: now.unix(),
             exp: now.plus(TOKEN_LIFETIME).unix(),
             jti: entropy.id(now),
@@ -99,14 +122,28 @@ impl AccessToken {
         jsonwebtoken::encode(&header, &claims, &key.encoding)
     }
 
-    /// Reads a token back: header, signature, issuer, audience, times, all of them.
+    /// Reads a token back: header, signature, issuer, audience, times, and the address it came from, all of them. Of a token that
+    /// was read before only times and address are judged anew: nothing else of it can have changed.
     ///
     /// # Errors
     /// [`TokenError`].
-    pub fn read(token: &str, keys: &Keys, now: Timestamp) -> Result<Principal, TokenError> {
+    pub fn read(
+        token: &str,
+        keys: &Keys,
+        now: Timestamp,
+        from: Option<IpAddr>,
+    ) -> Result<Principal, TokenError> {
         if token.len() > MAX_LENGTH {
             return Err(TokenError::NotOurs);
         }
+        let read = keys
+            .tokens_read()
+            .of(token, || Self::signed_by(token, keys))?;
+        read.judge(now, from)
+    }
+
+    /// What a token says that these keys signed, whatever the time is.
+    pub(crate) fn signed_by(token: &str, keys: &Keys) -> Result<SignedToken, TokenError> {
         let key = keys.token();
         // The header decides nothing; it only has to be exactly what we write.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotOurs)?;
@@ -115,7 +152,10 @@ impl AccessToken {
             && header.jku.is_none()
             && header.jwk.is_none()
             && header.x5u.is_none()
-            && header.x5c.is_none();
+            && header.x5c.is_none()
+            && header.crit.is_none()
+            && header.zip.is_none()
+            && header.extras.inner().is_empty();
         if !ours {
             return Err(TokenError::NotOurs);
         }
@@ -123,18 +163,17 @@ impl AccessToken {
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-        // Times are judged below, by the platform's clock instead of the machine's.
+        // Times are judged by the platform's clock instead of the machine's, at each use.
         rules.validate_exp = false;
         let claims = jsonwebtoken::decode::<Self>(token, &key.decoding, &rules)
             .map_err(|_| TokenError::NotOurs)?
             .claims;
-        if claims.iat > now.unix() + SKEW {
-            return Err(TokenError::NotOurs);
-        }
-        if claims.exp + SKEW <= now.unix() {
-            return Err(TokenError::Expired);
-        }
-        claims.principal().ok_or(TokenError::NotOurs)
+        Ok(SignedToken {
+            iat: claims.iat,
+            exp: claims.exp,
+            cidr: claims.cidr.clone(),
+            principal: claims.principal().ok_or(TokenError::NotOurs)?,
+        })
     }
 
     fn principal(self) -> Option<Principal> {
@@ -153,6 +192,35 @@ impl AccessToken {
             tenant,
             scopes,
         })
+    }
+}
+
+/// A token of ours: what it says, and what is to be judged each time that it is shown.
+#[derive(Debug)]
+pub(crate) struct SignedToken {
+    iat: i64,
+    exp: i64,
+    cidr: Vec<IpNet>,
+    principal: Principal,
+}
+
+impl SignedToken {
+    pub(crate) fn judge(
+        &self,
+        now: Timestamp,
+        from: Option<IpAddr>,
+    ) -> Result<Principal, TokenError> {
+        if self.iat > now.unix() + SKEW {
+            return Err(TokenError::NotOurs);
+        }
+        if self.exp + SKEW <= now.unix() {
+            return Err(TokenError::Expired);
+        }
+        let here = |from: IpAddr| self.cidr.iter().any(|net| net.contains(&from));
+        if !self.cidr.is_empty() && !from.is_some_and(here) {
+            return Err(TokenError::Elsewhere);
+        }
+        Ok(self.principal.clone())
     }
 }
 
@@ -175,27 +243,30 @@ mod tests {
         let keys = Keys::ephemeral(&entropy);
         let who = principal(&entropy, clock.now());
         let token = AccessToken::issue(&who, &keys, &clock, &entropy).unwrap();
-        assert_eq!(AccessToken::read(&token, &keys, clock.now()).unwrap(), who);
+        assert_eq!(
+            AccessToken::read(&token, &keys, clock.now(), None).unwrap(),
+            who
+        );
         let strangers = Keys::ephemeral(&entropy);
         assert_eq!(
-            AccessToken::read(&token, &strangers, clock.now()),
+            AccessToken::read(&token, &strangers, clock.now(), None),
             Err(TokenError::NotOurs)
         );
         let receipt = keys.sign_receipt(&serde_json::json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "x", "exp": 9_999_999_999_i64})).unwrap();
         assert_eq!(
-            AccessToken::read(&receipt, &keys, clock.now()),
+            AccessToken::read(&receipt, &keys, clock.now(), None),
             Err(TokenError::NotOurs)
         );
         let early = clock.now().minus(Duration::from_secs(120));
         assert_eq!(
-            AccessToken::read(&token, &keys, early),
+            AccessToken::read(&token, &keys, early, None),
             Err(TokenError::NotOurs)
         );
         clock
             .advance(TOKEN_LIFETIME + Duration::from_secs(31))
             .unwrap();
         assert_eq!(
-            AccessToken::read(&token, &keys, clock.now()),
+            AccessToken::read(&token, &keys, clock.now(), None),
             Err(TokenError::Expired)
         );
     }
@@ -238,7 +309,7 @@ mod tests {
             "a".repeat(1 << 20),
         ] {
             assert_eq!(
-                AccessToken::read(&bad, &keys, clock.now()),
+                AccessToken::read(&bad, &keys, clock.now(), None),
                 Err(TokenError::NotOurs)
             );
         }

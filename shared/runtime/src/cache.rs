@@ -1,7 +1,7 @@
 //! Shared buckets of requests, in this process or in Redis.
 //!
-//! Redis is an accelerator and never the only keeper of a decision: it is asked with a short time limit, and where it does not answer
-//! in time, or not at all, the process's own buckets decide (F020, F081). What is lost with it is that replicas count together.
+//! Where Redis does not answer in time, or not at all, the process's own buckets decide (F081). What is lost with it is that replicas
+//! count together.
 //!
 //! The algorithm is GCRA (the leaky bucket as a meter, ITU-T I.371): one number per bucket, the theoretical arrival time of its next
 //! request, so that a bucket that nobody uses needs no space once that time is past.
@@ -9,25 +9,15 @@
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use redis::{
-    Client, RedisError, Script,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
+use redis::Script;
 use warikan_types::Timestamp;
 
-use crate::metrics;
+use crate::redis_server::{RedisServer, joined};
 
-/// How long Redis may take to answer. A request waits for it, so it is a fraction of what a request takes.
-const PATIENCE: Duration = Duration::from_millis(50);
-/// After a failure Redis is left alone for so long (milliseconds): a slow one must not cost every request its patience.
-const REST_MILLIS: i64 = 1_000;
 /// Buckets a process keeps before it looks for spent ones. Tenants and clients are few; this is against those who make names up.
 const ROOM: usize = 65_536;
 const SHARDS: usize = 16;
@@ -108,10 +98,8 @@ pub struct Memory {
 
 /// Buckets in Redis.
 pub struct RedisCache {
-    connection: ConnectionManager,
+    server: RedisServer,
     script: Script,
-    prefix: String,
-    resting_until: AtomicI64,
     own: Memory,
 }
 
@@ -122,30 +110,19 @@ impl Cache {
         Self::Memory(Arc::new(Memory::new()))
     }
 
-    /// Buckets shared through a Redis server (`redis://[user:password@]host:port[/db]`). It need not be there: it is connected to
-    /// when it is first asked. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    /// The address is none.
-    pub fn redis(url: &str, prefix: &str) -> Result<Self, RedisError> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE * 4))
-            .set_response_timeout(Some(PATIENCE))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_secs(1));
-        let connection = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
-        Ok(Self::Redis(Arc::new(RedisCache {
-            connection,
+    /// Buckets shared through a Redis server.
+    #[must_use]
+    pub fn redis(server: RedisServer) -> Self {
+        Self::Redis(Arc::new(RedisCache {
+            server,
             script: Script::new(GCRA),
-            prefix: prefix.to_owned(),
-            resting_until: AtomicI64::new(0),
             own: Memory::new(),
-        })))
+        }))
     }
 
     /// Takes one request out of a bucket. `parts` name it: their lengths go into the key, so no two buckets meet (F008).
     pub async fn take(&self, parts: &[&str], quota: Quota, now: Timestamp) -> Decision {
-        let key = key(parts);
+        let key = joined(parts);
         match self {
             Self::Memory(memory) => memory.take(key, quota, now),
             Self::Redis(shared) => match shared.take(&key, quota, now).await {
@@ -154,29 +131,6 @@ impl Cache {
             },
         }
     }
-
-    /// Whether the server answers now; always, for a process's own buckets.
-    pub async fn answers(&self) -> bool {
-        match self {
-            Self::Memory(_) => true,
-            Self::Redis(shared) => {
-                let mut connection = shared.connection.clone();
-                let ping =
-                    async move { redis::cmd("PING").query_async::<()>(&mut connection).await };
-                matches!(tokio::time::timeout(PATIENCE * 20, ping).await, Ok(Ok(())))
-            }
-        }
-    }
-}
-
-fn key(parts: &[&str]) -> String {
-    let mut key = String::new();
-    for part in parts {
-        key.push_str(&part.len().to_string());
-        key.push(':');
-        key.push_str(part);
-    }
-    key
 }
 
 impl Memory {
@@ -209,25 +163,12 @@ impl Memory {
 
 impl RedisCache {
     async fn take(&self, key: &str, quota: Quota, now: Timestamp) -> Option<Decision> {
-        if now.unix_millis() < self.resting_until.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut connection = self.connection.clone();
-        let mut call = self.script.prepare_invoke();
-        call.key(format!("{}:bucket:{key}", self.prefix))
-            .arg(now.unix_millis())
-            .arg(quota.interval())
-            .arg(quota.tolerance());
-        let asked = call.invoke_async::<(i64, i64, i64)>(&mut connection);
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok((allowed, retry, used))) => Some(Decision::of(quota, allowed == 1, retry, used)),
-            Ok(Err(_)) | Err(_) => {
-                metrics::cache_failure();
-                let until = now.unix_millis() + REST_MILLIS;
-                self.resting_until.store(until, Ordering::Relaxed);
-                None
-            }
-        }
+        let arguments = [now.unix_millis(), quota.interval(), quota.tolerance()];
+        let asked =
+            self.server
+                .run::<(i64, i64, i64)>(&self.script, ("bucket", key), &arguments, now);
+        let (allowed, retry, used) = asked.await?;
+        Some(Decision::of(quota, allowed == 1, retry, used))
     }
 }
 
@@ -261,35 +202,5 @@ mod tests {
         clock.advance(Duration::from_secs(2)).unwrap();
         assert!(take().await.allowed);
         assert!(!take().await.allowed);
-    }
-
-    #[test]
-    fn f008_no_two_buckets_share_a_key() {
-        let names: [&[&str]; 5] = [&["a", "b"], &["ab"], &["a:1:b"], &["a", "1:b"], &["", "ab"]];
-        let keys: std::collections::HashSet<String> =
-            names.iter().map(|parts| key(parts)).collect();
-        assert_eq!(keys.len(), names.len());
-    }
-
-    proptest::proptest! {
-        /// Whatever names look like, also such as were made to look like a key's own punctuation.
-        #[test]
-        fn f008_keys_are_equal_only_where_all_parts_are(
-            one in proptest::collection::vec("[0-9:a-b]{0,6}|\\PC{0,4}", 0..5),
-            other in proptest::collection::vec("[0-9:a-b]{0,6}|\\PC{0,4}", 0..5),
-            cut in 0_usize..12,
-        ) {
-            let of = |parts: &[String]| {
-                let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-                key(&parts)
-            };
-            proptest::prop_assert_eq!(of(&one) == of(&other), one == other);
-            // The same letters, parted elsewhere.
-            let whole = one.concat();
-            if let Some((before, after)) = whole.split_at_checked(cut.min(whole.len())) {
-                let parted = [before.to_owned(), after.to_owned()];
-                proptest::prop_assert_eq!(of(&one) == of(&parted), one == parted);
-            }
-        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use jsonwebtoken::{Algorithm, Header, Validation};
+use jsonwebtoken::{Algorithm, Validation};
 use serde::{Deserialize, Serialize};
 use warikan_types::{
     Client, ClientScope, Environment, Id, Principal, TenantId, TenantScope, Timestamp,
@@ -37,6 +37,10 @@ pub struct InternalCall {
     /// After this the answer is of no use to anyone.
     pub deadline: Timestamp,
 }
+
+/// Who of the platform's processes asks, for handlers of inner routes: put among a request's extensions by the inner listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskingService(pub String);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,11 +100,7 @@ impl InternalCall {
             iat: now.unix(),
             exp: now.unix() + LIFETIME,
         };
-        let key = keys.internal();
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(key.kid.clone());
-        jsonwebtoken::encode(&header, &claims, &key.encoding)
+        keys.internal().sign(TYPE, &claims)
     }
 
     /// Reads a token that must be for `service`.
@@ -218,7 +218,7 @@ mod tests {
             "a client's own token"
         );
         assert!(
-            AccessToken::read(&token, &keys, now).is_err(),
+            AccessToken::read(&token, &keys, now, None).is_err(),
             "and not the other way round"
         );
         assert!(read("", "billing", &keys, now).is_err());

@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 use warikan_http::Cursors;
 use warikan_types::{Entropy, PseudonymKey, Sealer};
 
+use crate::tokens_read::TokensRead;
+
 /// The file's content: hexadecimal, 32 octets each.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +57,7 @@ pub enum KeyError {
 pub struct Keys(Arc<Inner>);
 
 struct Inner {
+    tokens_read: TokensRead,
     token: SigningKey,
     internal: SigningKey,
     receipt: SigningKey,
@@ -65,8 +68,11 @@ struct Inner {
 
 pub(crate) struct SigningKey {
     pub(crate) kid: String,
+    /// For `jsonwebtoken`, which parses it anew for each signature.
     pub(crate) encoding: EncodingKey,
     pub(crate) decoding: DecodingKey,
+    /// The same key, parsed.
+    pair: Ed25519KeyPair,
     public: String,
 }
 
@@ -136,6 +142,7 @@ impl Keys {
             hex::decode_to_slice(text, &mut key).ok().map(|()| key)
         };
         Some(Self(Arc::new(Inner {
+            tokens_read: TokensRead::default(),
             token: SigningKey::from_seed(&bytes(&file.token)?)?,
             internal: SigningKey::from_seed(&internal_seed(&bytes(&file.token)?))?,
             receipt: SigningKey::from_seed(&bytes(&file.receipt)?)?,
@@ -181,10 +188,12 @@ impl Keys {
         &self,
         claims: &impl Serialize,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some("warikan-receipt+jwt".to_owned());
-        header.kid = Some(self.0.receipt.kid.clone());
-        jsonwebtoken::encode(&header, claims, &self.0.receipt.encoding)
+        self.0.receipt.sign("warikan-receipt+jwt", claims)
+    }
+
+    /// Access tokens that these keys were found to have signed.
+    pub(crate) fn tokens_read(&self) -> &TokensRead {
+        &self.0.tokens_read
     }
 
     /// The public keys as a JWK Set (RFC 7517, RFC 8037).
@@ -231,7 +240,27 @@ impl SigningKey {
             encoding: EncodingKey::from_ed_der(pair.to_pkcs8().ok()?.as_ref()),
             decoding: DecodingKey::from_ed_der(&public),
             public: URL_SAFE_NO_PAD.encode(&public),
+            pair,
         })
+    }
+
+    /// A compact JWS (RFC 7515 3.1) of this type, as `jsonwebtoken::encode` makes it, with the key parsed once: what is signed for
+    /// each request goes this way.
+    pub(crate) fn sign(
+        &self,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(typ.to_owned());
+        header.kid = Some(self.kid.clone());
+        let mut jws = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?);
+        jws.push('.');
+        URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut jws);
+        let signature = self.pair.sign(jws.as_bytes());
+        jws.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut jws);
+        Ok(jws)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod access_token;
 mod cache;
+mod clock_guard;
 mod config;
 mod database;
 mod internal_token;
@@ -14,17 +15,20 @@ mod module;
 mod observe;
 mod peer;
 mod platform;
+mod redis_server;
 mod task;
 mod telemetry;
+mod tokens_read;
 
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
 pub use cache::{Cache, Decision, Memory, Quota, RedisCache};
+pub use clock_guard::{ClockGuard, Doubt, LOOK as LOOK_AT_CLOCKS, Reference, TOLERANCE};
 pub use config::{ConfigError, load as load_config};
 pub use database::{
     CommitObserver, DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, Inspection,
     OpenError, Postgres, Session,
 };
-pub use internal_token::{INTERNAL_TOKEN_HEADER, InternalCall, InternalTokenError};
+pub use internal_token::{AskingService, INTERNAL_TOKEN_HEADER, InternalCall, InternalTokenError};
 /// Signing a token or receipt failed.
 pub use jsonwebtoken::errors::Error as SignError;
 pub use keys::{KeyError, Keys};
@@ -32,5 +36,6 @@ pub use module::{Module, Readiness, Routes};
 pub use observe::{RoutePattern, current_traceparent, observe};
 pub use peer::{Peer, inner_client};
 pub use platform::{Clocks, Platform};
+pub use redis_server::{RedisConfig, RedisConfigError, RedisServer, joined as joined_name};
 pub use task::{RunningTasks, Task, TaskError, prune_answers_task, relay_task, replay_task};
 pub use telemetry::{Telemetry, init as init_telemetry, init_with_traces};

@@ -12,7 +12,7 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener as Listener, TcpStream},
 };
-use warikan_runtime::{Cache, Quota};
+use warikan_runtime::{Cache, Quota, RedisConfig, RedisServer};
 use warikan_types::{Clock, Timestamp};
 
 const QUOTA: Quota = Quota {
@@ -78,10 +78,14 @@ async fn take(cache: &Cache, times: usize, at: Timestamp) -> (usize, Duration) {
     (allowed, longest)
 }
 
-/// Waits until the server answers this cache.
-async fn answering(cache: &Cache) {
+fn at(url: &str) -> RedisServer {
+    RedisConfig::at(url).server().unwrap().unwrap()
+}
+
+/// Waits until the server answers.
+async fn answering(server: &RedisServer) {
     for _ in 0..200 {
-        if cache.answers().await {
+        if server.answers().await {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -97,14 +101,14 @@ async fn f081_replicas_count_together_and_each_for_itself_without_redis() {
         return;
     };
     let clock = Clock::manual(start());
-    let one = Cache::redis(&server.url(), "test").unwrap();
-    let two = Cache::redis(&server.url(), "test").unwrap();
-    answering(&one).await;
-    answering(&two).await;
+    let (first, second) = (at(&server.url()), at(&server.url()));
+    answering(&first).await;
+    answering(&second).await;
+    let (one, two) = (Cache::redis(first.clone()), Cache::redis(second));
     // Together they have one bucket.
-    let (first, _) = take(&one, 6, clock.now()).await;
-    let (second, _) = take(&two, 6, clock.now()).await;
-    assert_eq!((first, second), (6, 4));
+    let (of_one, _) = take(&one, 6, clock.now()).await;
+    let (of_two, _) = take(&two, 6, clock.now()).await;
+    assert_eq!((of_one, of_two), (6, 4));
 
     // Flushed: the bucket is full again, and never more than that.
     let mut connection = redis::Client::open(server.url())
@@ -135,7 +139,7 @@ async fn f081_replicas_count_together_and_each_for_itself_without_redis() {
 
     // Back, and empty: asked again after its rest.
     let server = Server::start(port).await.unwrap();
-    answering(&one).await;
+    answering(&first).await;
     clock.advance(Duration::from_secs(2)).unwrap();
     let (back, _) = take(&one, 15, clock.now()).await;
     assert_eq!(back, 10);
@@ -161,7 +165,7 @@ async fn f081_two_seconds_of_latency_cost_nobody_two_seconds() {
             });
         }
     });
-    let cache = Cache::redis(&format!("redis://127.0.0.1:{slow}"), "test").unwrap();
+    let cache = Cache::redis(at(&format!("redis://127.0.0.1:{slow}")));
     let (allowed, longest) = take(&cache, 30, start()).await;
     assert_eq!(allowed, 10, "the process's own bucket");
     assert!(longest < Duration::from_millis(500), "{longest:?}");

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use actix_web::dev::ServerHandle;
+use ipnet::IpNet;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use warikan_gateway::Gateway;
@@ -36,6 +37,18 @@ impl App {
     /// # Panics
     /// Where no port can be bound.
     pub async fn serve(platform: &Platform, modules: Vec<Module>) -> Self {
+        Self::serve_behind(platform, modules, Vec::new()).await
+    }
+
+    /// The same, behind proxies in these networks.
+    ///
+    /// # Panics
+    /// Where no port can be bound.
+    pub async fn serve_behind(
+        platform: &Platform,
+        modules: Vec<Module>,
+        proxies: Vec<IpNet>,
+    ) -> Self {
         platform.bus.connect(
             modules
                 .iter()
@@ -45,6 +58,7 @@ impl App {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let server = Gateway::new(platform.clone(), modules.clone(), 1)
+            .with_trusted_proxies(proxies)
             .serve(listener)
             .expect("the server starts");
         let handle = server.handle();

@@ -60,13 +60,16 @@ pub enum ClientScope {
     Webhooks,
     /// Usage and invoices.
     Billing,
+    /// The tenant's own credentials and audit trail. Whoever holds it can make credentials with every other scope, so it is given only
+    /// where it is named.
+    Access,
     /// The platform operator's own accounts; no tenant ever holds it.
     Operator,
 }
 
 impl ClientScope {
-    /// What a tenant's client may hold.
-    pub const TENANT: [Self; 7] = [
+    /// What a tenant's client holds that asks for nothing else.
+    pub const USUAL: [Self; 7] = [
         Self::Verifications,
         Self::Subjects,
         Self::Watches,
@@ -74,6 +77,18 @@ impl ClientScope {
         Self::Events,
         Self::Webhooks,
         Self::Billing,
+    ];
+
+    /// What a tenant's client may hold.
+    pub const TENANT: [Self; 8] = [
+        Self::Verifications,
+        Self::Subjects,
+        Self::Watches,
+        Self::Campaigns,
+        Self::Events,
+        Self::Webhooks,
+        Self::Billing,
+        Self::Access,
     ];
 
     /// The wire word.
@@ -87,6 +102,7 @@ impl ClientScope {
             Self::Events => "events",
             Self::Webhooks => "webhooks",
             Self::Billing => "billing",
+            Self::Access => "access",
             Self::Operator => "operator",
         }
     }

@@ -5,8 +5,8 @@ use std::{sync::LazyLock, time::Duration};
 
 use warikan_pki::{
     AlgorithmPolicy, AnchorSet, Certificate, CrlQuestion, DigestAlgorithm, Evidence, Nonce,
-    OcspPolicy, PathAlgorithms, PathInput, PathPolicy, Policy, PublicKey, Purpose, Revocation,
-    Signed, TimestampRequest, TimestampTrust, TrustAnchor, VerifiedCrl, VerifiedOcsp,
+    OcspPolicy, OcspSubject, PathAlgorithms, PathInput, PathPolicy, Policy, PublicKey, Purpose,
+    Revocation, Signed, TimestampRequest, TimestampTrust, TrustAnchor, VerifiedCrl, VerifiedOcsp,
     VerifiedTimestamp, crl_status, examine, is_der, parse_certificate, parse_crl, parse_ocsp,
     validate, validate_path,
 };
@@ -118,7 +118,13 @@ pub fn ocsp(data: &[u8]) {
         nonce: Nonce::NotSent,
         algorithms: PathAlgorithms::Current,
     };
-    let _ = VerifiedOcsp::verify(data, &ISSUED, anchor(), &policy, at());
+    let _ = VerifiedOcsp::verify(
+        data,
+        OcspSubject::Certificate(&ISSUED),
+        anchor(),
+        &policy,
+        at(),
+    );
 }
 
 /// The octets as a timestamp, response or bare token.

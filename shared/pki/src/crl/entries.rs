@@ -34,13 +34,19 @@ pub struct ListedEntry<'a> {
 
 /// Iterates over the entries of a list that was checked. An entry that a delta removes has no place here and ends it.
 #[derive(Debug, Clone)]
-pub struct CrlEntries<'a>(Reader<'a>);
+pub struct CrlEntries<'a>(Reader<'a>, Seen<'a>);
 
 impl<'a> CrlEntries<'a> {
     pub(super) const fn new(entries: &'a [u8]) -> Self {
-        Self(Reader::new(entries))
+        Self(Reader::new(entries), Seen::new())
     }
 }
+
+/// The types of the extensions of one entry that have been read: kept from entry to entry, for there are millions of them.
+pub(crate) type Seen<'a> = Vec<&'a [u8]>;
+
+/// More extensions than an entry has; a bound on the quadratic search for duplicates.
+const MAX_EXTENSIONS: usize = 128;
 
 impl Iterator for CrlEntries<'_> {
     type Item = CrlEntry;
@@ -50,7 +56,8 @@ impl Iterator for CrlEntries<'_> {
             return None;
         }
         // `check` has read the same octets without error before a list was made.
-        entry(&mut self.0).ok().and_then(|raw| raw.typed().ok())
+        let raw = entry(&mut self.0, &mut self.1).ok()?;
+        raw.typed().ok()
     }
 }
 
@@ -68,7 +75,10 @@ pub(crate) struct RawEntry<'a> {
 }
 
 /// Reads the next entry.
-pub(crate) fn entry<'a>(list: &mut Reader<'a>) -> Result<RawEntry<'a>, DerError> {
+pub(crate) fn entry<'a>(
+    list: &mut Reader<'a>,
+    seen: &mut Seen<'a>,
+) -> Result<RawEntry<'a>, DerError> {
     let mut one = list.open(SEQUENCE, "an entry that is no SEQUENCE")?;
     let serial = der::integer(one.expect(INTEGER, "an entry without serial number")?.value)?;
     let mut raw = RawEntry {
@@ -81,19 +91,33 @@ pub(crate) fn entry<'a>(list: &mut Reader<'a>) -> Result<RawEntry<'a>, DerError>
     };
     if let Some(extensions) = one.optional(SEQUENCE)? {
         raw.has_extensions = true;
-        raw.read_extensions(extensions)?;
+        raw.read_extensions(extensions, seen)?;
     }
     one.finish("octets after an entry")?;
     Ok(raw)
 }
 
 impl<'a> RawEntry<'a> {
-    fn read_extensions(&mut self, list: Tlv<'a>) -> Result<(), DerError> {
+    /// `Extensions`: at least one, none twice.
+    fn read_extensions(&mut self, list: Tlv<'a>, seen: &mut Seen<'a>) -> Result<(), DerError> {
         if let Some(code) = usual_reason(list.value) {
             self.reason = Some(code);
             return Ok(());
         }
-        for one in view::extensions(list.raw)? {
+        seen.clear();
+        let mut list = Reader::new(list.value);
+        if list.is_empty() {
+            return Err(DerError("an empty list of extensions"));
+        }
+        while !list.is_empty() {
+            let one = view::extension(&mut list)?;
+            if seen.contains(&one.oid) {
+                return Err(DerError("an extension that occurs twice"));
+            }
+            if seen.len() == MAX_EXTENSIONS {
+                return Err(DerError("too many extensions"));
+            }
+            seen.push(one.oid);
             let mut value = Reader::new(one.value);
             match one.oid {
                 ce::REASON_CODE => {
@@ -176,10 +200,10 @@ pub(super) fn walk<'a>(
     delta: bool,
     mut each: impl FnMut(ListedEntry<'a>),
 ) -> Result<usize, CrlError> {
-    let mut reader = Reader::new(entries);
+    let (mut reader, mut seen) = (Reader::new(entries), Seen::new());
     let mut count = 0;
     while !reader.is_empty() {
-        each(entry(&mut reader)?.listed(delta)?);
+        each(entry(&mut reader, &mut seen)?.listed(delta)?);
         count += 1;
     }
     Ok(count)

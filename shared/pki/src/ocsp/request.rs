@@ -1,9 +1,12 @@
 //! A request about one certificate (RFC 6960 4.1.1).
 
-use super::{OcspError, response::key_bits};
+use super::{
+    OcspError,
+    about::{Asked, OcspSubject},
+    response::key_bits,
+};
 use crate::{
     anchor::TrustAnchor,
-    certificate::Certificate,
     der::{INTEGER, OCTET_STRING, OID, SEQUENCE, constructed},
     hash,
     path::{PathAlgorithms, cert::Node},
@@ -29,16 +32,20 @@ pub enum CertIdHash {
 /// # Errors
 /// [`OcspError::Certificate`]: the certificate or its issuer cannot be read.
 pub fn ocsp_request(
-    certificate: &Certificate,
+    subject: OcspSubject<'_>,
     issuer: &TrustAnchor,
     hash: CertIdHash,
     nonce: Option<&[u8]>,
 ) -> Result<Vec<u8>, OcspError> {
     let floor = PathAlgorithms::Current.rsa_min_bits();
     let read = |der| Node::read(der, floor).map_err(|_| OcspError::Certificate);
-    let (subject, issuer) = (read(certificate.der())?, read(issuer.certificate().der())?);
+    let issuer = read(issuer.certificate().der())?;
+    let asked = match subject {
+        OcspSubject::Certificate(certificate) => Asked::of_certificate(&read(certificate.der())?),
+        OcspSubject::Serial(serial) => Asked::of_serial(serial, &issuer),
+    };
     let key = key_bits(issuer.view.spki).ok_or(OcspError::Certificate)?;
-    let name = subject.view.issuer;
+    let name = asked.name;
     let (oid, name_hash, key_hash) = match hash {
         CertIdHash::Sha1 => (SHA1, hash::sha1(name).to_vec(), hash::sha1(key).to_vec()),
         CertIdHash::Sha256 => (
@@ -53,7 +60,7 @@ pub fn ocsp_request(
             write(SEQUENCE, &[write(OID, &[oid.to_vec()]), NULL.to_vec()]),
             write(OCTET_STRING, &[name_hash]),
             write(OCTET_STRING, &[key_hash]),
-            write(INTEGER, &[subject.view.serial.to_vec()]),
+            write(INTEGER, &[asked.serial.to_vec()]),
         ],
     );
     let list = write(SEQUENCE, &[write(SEQUENCE, &[id])]);

@@ -2,7 +2,7 @@
 
 use warikan_types::{RevocationReason, Timestamp};
 
-use super::{Nonce, OcspError, OcspPolicy, reason_of};
+use super::{Nonce, OcspError, OcspPolicy, about::Asked, reason_of};
 use crate::{
     algorithm,
     der::{
@@ -236,19 +236,17 @@ impl<'a> Single<'a> {
         })
     }
 
-    pub(super) fn is_about(&self, subject: &Node<'_>, issuer: &Node<'_>) -> bool {
+    pub(super) fn is_about(&self, asked: &Asked<'_>, issuer: &Node<'_>) -> bool {
         let Some(key) = key_bits(issuer.view.spki) else {
             return false;
         };
-        let name = subject.view.issuer;
+        let name = asked.name;
         let hashes = match self.hash {
             SHA1 => (hash::sha1(name).to_vec(), hash::sha1(key).to_vec()),
             SHA256 => (hash::sha256(name).to_vec(), hash::sha256(key).to_vec()),
             _ => return false,
         };
-        self.serial == subject.view.serial
-            && self.name_hash == hashes.0
-            && self.key_hash == hashes.1
+        *self.serial == *asked.serial && self.name_hash == hashes.0 && self.key_hash == hashes.1
     }
 
     pub(super) fn is_current(&self, policy: &OcspPolicy<'_>, at: Timestamp) -> bool {

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use crate::{
     crl::{
         self, CrlError, CrlNumber,
-        entries::{self, RawEntry},
+        entries::{self, RawEntry, Seen},
         scope::IssuingDistributionPoint,
     },
     der::Reader,
@@ -120,9 +120,9 @@ impl<'a> List<'a> {
     /// unusable (RFC 5280 5.3).
     pub(crate) fn entries_usable(&self) -> bool {
         *self.entries_usable.get_or_init(|| {
-            let mut reader = Reader::new(self.body.entries);
+            let (mut reader, mut seen) = (Reader::new(self.body.entries), Seen::new());
             while !reader.is_empty() {
-                let Ok(entry) = entries::entry(&mut reader) else {
+                let Ok(entry) = entries::entry(&mut reader, &mut seen) else {
                     return false;
                 };
                 if !self.understands(&entry) {
@@ -147,11 +147,11 @@ impl<'a> List<'a> {
 
     /// Looks a certificate up by the name of its issuer and the content of its serial number.
     pub(crate) fn look_up(&self, issuer: &CanonicalName, serial: &[u8]) -> Listed {
-        let mut reader = Reader::new(self.body.entries);
+        let (mut reader, mut seen) = (Reader::new(self.body.entries), Seen::new());
         // RFC 5280 5.3.3: an entry without issuer has that of the entry before it, the first that of the list.
         let mut current = self.issuer == *issuer;
         let mut listed = Listed::No;
-        while let Ok(entry) = entries::entry(&mut reader) {
+        while let Ok(entry) = entries::entry(&mut reader, &mut seen) {
             if let Some(names) = entry.issuer {
                 current = directory_name(names).is_some_and(|name| name == *issuer);
             }

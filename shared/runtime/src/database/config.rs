@@ -27,7 +27,7 @@ pub struct DatabaseConfig {
     /// `postgres://host:5432/name?sslmode=verify-full`: without a user, because each service comes as its own roles.
     pub url: Option<String>,
     /// As whom schemas are made and migrated: the schemas' owner, with CREATEROLE or with the roles made beforehand. A process that has
-    /// it migrates at its start; one that has not refuses to start where migrations are missing.
+    /// it migrates at its start; one that has not waits where migrations are missing.
     pub owner_url: Option<Secret<String>>,
     /// Roles are `<prefix>_<service>` and `<prefix>_<service>_worker`.
     pub role_prefix: String,

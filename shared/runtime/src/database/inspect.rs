@@ -1,8 +1,13 @@
 //! What an operator should know of a service's database: looked at from outside, beside a running server, and nothing changed.
 
+use std::{sync::Arc, time::Duration};
+
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sea_orm_migration::MigratorTrait;
+use tokio::sync::OnceCell;
 use warikan_types::{Clock, Timestamp};
+
+use crate::Reference;
 
 use super::{Databases, OpenError, postgres::missing, provision::tenant_tables, sqlite};
 
@@ -107,8 +112,7 @@ async fn lacking<M: MigratorTrait>(db: &DatabaseConnection) -> Result<Vec<String
 
 async fn session(db: &DatabaseConnection, clock: &Clock) -> Result<Session, DbErr> {
     let asked = clock.now();
-    let time = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-    let theirs = one(db, time).await?.try_get_by_index::<i64>(0)?;
+    let theirs = time(db).await?;
     let answered = clock.now();
     let row = one(
         db,
@@ -137,6 +141,37 @@ async fn session(db: &DatabaseConnection, clock: &Clock) -> Result<Session, DbEr
         encrypted: row.try_get_by_index(4)?,
         durable: row.try_get_by_index(5)?,
     })
+}
+
+/// PostgreSQL's clock, in milliseconds since 1970.
+async fn time(db: &DatabaseConnection) -> Result<i64, DbErr> {
+    let now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+    one(db, now).await?.try_get_by_index(0)
+}
+
+/// How long a database may take to tell the time. A later answer would prove nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Databases {
+    /// The database server's clock, asked as this service; `None` on SQLite, whose clock is this process's own.
+    #[must_use]
+    pub fn reference(&self, service: &'static str) -> Option<Reference> {
+        let Self::Postgres(server) = self else {
+            return None;
+        };
+        let (server, kept) = (Arc::clone(server), Arc::new(OnceCell::new()));
+        Some(Reference::new("the database", move || {
+            let (server, kept) = (Arc::clone(&server), Arc::clone(&kept));
+            Box::pin(async move {
+                let asked = async {
+                    let db = kept.get_or_try_init(|| server.existing(service)).await?;
+                    time(db).await
+                };
+                let told = tokio::time::timeout(PATIENCE, asked).await;
+                Timestamp::from_unix_millis(told.ok()?.ok()?)
+            })
+        }))
+    }
 }
 
 /// The answer was given some time between the two readings of our own clock; its middle is off by half of that at most.

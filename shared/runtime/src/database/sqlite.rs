@@ -11,7 +11,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
     Statement,
     sqlx::{
-        self,
+        self, Connection,
         sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -23,6 +23,10 @@ use super::{CommitObserver, OpenError};
 /// Connections per SQLite file. SQLite has one writer at a time whatever we do; with one connection the waiting ones stand in
 /// the pool's fair queue instead of polling the file's lock (which more than halved the rate of concurrent writes).
 const CONNECTIONS: u32 = 1;
+
+/// Memory for pages of one file, in KiB as SQLite takes it (negative). Its own default of 2 MB does not hold the inner pages of an
+/// index over ten million rows, and every look-up in it would read them again. Taken as pages come, not ahead.
+const CACHE: &str = "-65536";
 
 /// Durable settings: WAL with `synchronous = FULL`, so an acknowledged commit survives a power cut.
 ///
@@ -122,7 +126,14 @@ async fn connect(
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
+                .pragma("cache_size", CACHE)
                 .busy_timeout(Duration::from_secs(10))
+        })
+        // SQLite ends a transaction by itself where the disk is full, and sqlx goes on counting it: such a connection would begin none
+        // again. The pool makes a new one in its place.
+        .map_sqlx_sqlite_before_acquire(|connection, _| {
+            let over = !connection.is_in_transaction();
+            Box::pin(async move { Ok(over) })
         });
     if let Some(observer) = observer.cloned() {
         options.map_sqlx_sqlite_pool_opts(move |pool| {

@@ -1,0 +1,45 @@
+//! Writing operations beside what makes them true.
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
+use warikan_contracts::operations::MeteredOperation;
+use warikan_types::TenantScope;
+
+use crate::entity::metered_operation::{ActiveModel, Entity};
+
+/// Rows per INSERT: SQLite takes 32,766 parameters and a row has twelve.
+const CHUNK: usize = 2_500;
+
+/// Keeps operations, in the transaction that appends their facts to the outbox. One that is there already (a certificate checked
+/// by list for the second time in a month) stays as it is.
+///
+/// # Errors
+/// The database refuses; the caller's transaction must not commit then.
+pub async fn append<C: ConnectionTrait>(
+    transaction: &C,
+    operations: &[(TenantScope, MeteredOperation)],
+) -> Result<(), DbErr> {
+    for chunk in operations.chunks(CHUNK) {
+        Entity::insert_many(chunk.iter().map(row))
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+fn row((scope, operation): &(TenantScope, MeteredOperation)) -> ActiveModel {
+    ActiveModel {
+        month: Set(operation.month.to_string()),
+        tenant: Set(scope.tenant().uuid()),
+        environment: Set(scope.environment().as_str().to_owned()),
+        meter: Set(operation.meter.as_str().to_owned()),
+        id: Set(operation.key.id),
+        place: Set(operation.key.place),
+        kind: Set(operation.kind.map(|kind| kind.as_str().to_owned())),
+        channel: Set(operation.channel.map(|channel| channel.as_str().to_owned())),
+        verdict: Set(operation.verdict.map(|verdict| verdict.as_str().to_owned())),
+        reason: Set(operation.reason.map(|reason| reason.as_str().to_owned())),
+        mark: Set(operation.key.mark()),
+        accepted_at: Set(operation.accepted_at.utc()),
+    }
+}
