@@ -1,6 +1,7 @@
 //! Closing a month: every tenant's invoice for it is issued, and nothing goes into it any more.
 //!
-//! The operator closes months, oldest first, once they are over in Japan. Everything happens in one transaction:
+//! The operator closes months, oldest first, once they are over in Japan. Before, the month's usage is held against the services' own
+//! operations ([`crate::reconcile`]). Everything happens in one transaction:
 //! either all invoices stand, each with its fact for the feed, or none does, and the answer says what is missing (a
 //! tariff row, a tenant's name). Closing again changes nothing and gives the same answer. What arrives later for a
 //! closed month goes on the next invoice as an adjustment.
@@ -41,10 +42,11 @@ struct Everybody {
 }
 
 impl Billing {
-    /// Closes `period` for all tenants in production.
+    /// Closes `period` for all tenants in production, if its usage is what the services say, or the operator accepts that it is not.
     pub(crate) async fn close_month(
         &self,
         period: BillingMonth,
+        accept_differences: bool,
     ) -> Result<ClosedMonth, BillingError> {
         let now = self.0.platform.clock().now();
         if now < period.end() {
@@ -52,6 +54,14 @@ impl Billing {
                 period,
                 ends: period.end(),
             });
+        }
+        if months::find(self.0.db.worker(), period).await?.is_none() {
+            let found = self.reconcile(period, now).await?;
+            if let Some(why) = found.objection()
+                && !accept_differences
+            {
+                return Err(BillingError::Unreconciled { period, why });
+            }
         }
         let txn = begin_write(self.0.db.worker()).await?;
         let closed_through = months::closed_through_while_closing(&txn).await?;

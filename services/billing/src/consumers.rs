@@ -14,7 +14,7 @@ use crate::{
     calendar::month_of,
     error::BillingError,
     store::{months, recipients, usage},
-    usage::{Operation, OutOfTime},
+    usage::{Operation, OutOfTime, Untold, told_by},
 };
 
 pub(crate) fn all(billing: &Billing) -> Vec<Consumer> {
@@ -42,18 +42,13 @@ fn operations(envelope: &Envelope) -> Result<Vec<(TenantScope, Operation)>, Hand
     let scope = envelope
         .scope
         .ok_or_else(|| HandleError::Park("an operation without a tenant".to_owned()))?;
-    let environment = scope.environment();
-    let operations = if envelope.is::<VerificationCompleted>() {
-        let fact = envelope.read::<VerificationCompleted>()?;
-        vec![Operation::of_verification(environment, &fact)?]
-    } else {
-        let fact = envelope.read::<StatusChecked>()?;
-        Operation::of_status_checks(environment, envelope.id, envelope.occurred_at, &fact)?
-    };
-    Ok(operations
-        .into_iter()
-        .map(|operation| (scope, operation))
-        .collect())
+    let told = told_by(envelope)?;
+    let operations = told
+        .iter()
+        .map(|one| Ok((scope, Operation::of(scope.environment(), one)?)));
+    operations
+        .collect::<Result<_, OutOfTime>>()
+        .map_err(Into::into)
 }
 
 #[async_trait]
@@ -118,6 +113,15 @@ impl Handler for Recipients {
 impl From<OutOfTime> for HandleError {
     fn from(error: OutOfTime) -> Self {
         Self::Park(error.to_string())
+    }
+}
+
+impl From<Untold> for HandleError {
+    fn from(error: Untold) -> Self {
+        match error {
+            Untold::Envelope(error) => error.into(),
+            Untold::OutOfTime(error) => error.into(),
+        }
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) mod usage_record {
         pub verdict: Option<String>,
         pub reason: Option<String>,
         pub recorded_at: DateTimeUtc,
+        /// Summed up in comparisons with what services say; none on records from before these.
+        pub mark: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -249,6 +251,51 @@ pub(crate) mod budget_crossing {
         pub percent: i32,
         pub spent: i64,
         pub crossed_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod reconciliation {
+    use sea_orm::entity::prelude::*;
+
+    /// What the last comparison of a month found.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "reconciliation")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub month: String,
+        pub checked_at: DateTimeUtc,
+        /// The answer as it is told, as JSON.
+        pub result: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(crate) mod agreed_group {
+    use sea_orm::entity::prelude::*;
+
+    /// The two tallies at which usage and operations of a group, compared one by one, were found to be the same.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "agreed_group")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub month: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub tenant: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub environment: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub meter: String,
+        pub told: i64,
+        pub told_marks: i64,
+        pub held: i64,
+        pub held_marks: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -53,6 +53,11 @@ pub(crate) enum BillingError {
     ReaderGone(#[from] warikan_http::ReaderGone),
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
+    /// What speaks against closing the month as it is.
+    #[error("{why}")]
+    Unreconciled { period: BillingMonth, why: String },
+    #[error("usage was not compared with all operations: {0} could not be asked")]
+    ServicesSilent(String),
     #[error("the amounts are too large")]
     Money(#[from] MoneyError),
 }
@@ -85,6 +90,16 @@ impl From<BillingError> for Problem {
             BillingError::Idempotency(error) => error.into(),
             BillingError::MonthClosed(_) | BillingError::NotCreditable(_) => {
                 Self::new(Code::Conflict, format!("Nothing was changed: {error}."))
+            }
+            BillingError::Unreconciled { period, .. } => Self::new(
+                Code::Conflict,
+                format!(
+                    "Nothing was closed: {error}. GET /v1/operator/months/{period}/reconciliation lists it, POST compares again; with \
+                     ?accept_differences=true the month is closed as it is."
+                ),
+            ),
+            BillingError::ServicesSilent(_) => {
+                Self::new(Code::Unavailable, format!("{error}.")).retry_after(60)
             }
             BillingError::MonthOpen(_) => Self::new(
                 Code::Conflict,

@@ -11,6 +11,9 @@
 //!
 //! Money is whole yen in checked integers. An amount that does not fit is an error, and no float occurs anywhere.
 //!
+//! Whether everything was heard that is to be paid for is found out by asking the services ([`reconcile`]): what is missing is taken as
+//! usage, and a month is closed without a difference or with one that the operator accepts.
+//!
 //! What may fail: a tariff row that nobody entered, a tenant nobody has told of, an amount too large. Each refuses the
 //! close as a whole and is named in the answer. Absent on purpose: any path that changes an invoice, and any price for
 //! what is not known.
@@ -34,6 +37,8 @@ mod line;
 mod migrations;
 mod project_usage;
 mod rate;
+mod reconcile;
+mod reconciliation;
 mod registration_number;
 mod report_usage;
 mod set_invoice;
@@ -55,6 +60,7 @@ use std::{
 use actix_web::web::Data;
 use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
+use warikan_contracts::operations::MeteredOperations;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_paper::Fonts;
 use warikan_runtime::{
@@ -78,6 +84,8 @@ const NAME: &str = "billing";
 
 /// How often it is looked whether budgets are reached.
 const BUDGETS_EVERY: Duration = Duration::from_secs(10);
+/// How often usage is held against the services' operations.
+const RECONCILE_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The service. Clones share it.
 #[derive(Clone)]
@@ -90,6 +98,10 @@ struct Inner {
     db: ServiceDatabase,
     relay: Relay,
     platform: Platform,
+    /// The services whose operations are paid for.
+    paid_for: Vec<Arc<dyn MeteredOperations>>,
+    /// One comparison with them at a time.
+    reconciling: tokio::sync::Mutex<()>,
     /// Who used something since budgets were last looked at.
     used: Mutex<HashSet<TenantScope>>,
     /// The hour, counted from 1970, in which everybody's budget was last looked at.
@@ -117,15 +129,21 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::shared_costs::list)
         .service(api::shared_costs::remove)
         .service(api::operator::read_month)
+        .service(api::reconciliation::read)
+        .service(api::reconciliation::compare)
         .service(api::statements::compare);
 }
 
 impl Billing {
-    /// Opens the service over its own database.
+    /// Opens the service over its own database. Usage is held against the operations of `paid_for`; of none, against nothing.
     ///
     /// # Errors
     /// [`OpenError`]: tariff rows that contradict each other, or a database that cannot be opened.
-    pub async fn open(config: Config, on: &Platform) -> Result<Self, OpenError> {
+    pub async fn open(
+        config: Config,
+        on: &Platform,
+        paid_for: Vec<Arc<dyn MeteredOperations>>,
+    ) -> Result<Self, OpenError> {
         let tariff = Tariff::load(&config.tariff).map_err(|error| OpenError::Config {
             service: NAME,
             why: error.to_string(),
@@ -141,6 +159,8 @@ impl Billing {
             relay: on.relay(&db),
             db,
             platform: on.clone(),
+            paid_for,
+            reconciling: tokio::sync::Mutex::default(),
             used: Mutex::default(),
             budgets_at_hour: AtomicI64::new(i64::MIN),
         })))
@@ -182,6 +202,7 @@ impl Billing {
                 relay_task("billing.relay", self.0.relay.clone()),
                 prune_answers_task("billing.prune_answers", &self.0.db, self.0.platform.clock()),
                 self.budgets_task(),
+                self.reconcile_task(),
             ],
             ready: Arc::new(move || {
                 let db = db.clone();
@@ -204,6 +225,20 @@ impl Billing {
         Task::new(
             "billing.budgets",
             BUDGETS_EVERY,
+            Arc::new(Notify::new()),
+            work,
+        )
+    }
+
+    fn reconcile_task(&self) -> Task {
+        let this = self.clone();
+        let work = move || {
+            let this = this.clone();
+            async move { Ok(this.reconcile_open_months().await?) }
+        };
+        Task::new(
+            "billing.reconcile",
+            RECONCILE_EVERY,
             Arc::new(Notify::new()),
             work,
         )

@@ -2,6 +2,7 @@
 
 mod budgets;
 mod corrections;
+mod reconciliation;
 mod sharing;
 
 use sea_orm_migration::prelude::*;
@@ -13,6 +14,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(sharing::Sharing),
         Box::new(corrections::Corrections),
         Box::new(budgets::Budgets),
+        Box::new(reconciliation::Reconciliation),
     ]
 }
 

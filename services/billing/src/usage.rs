@@ -4,9 +4,14 @@
 //! comes, and in how many copies, the operation is one row (the database's unique key says so).
 
 use chrono::NaiveDate;
-use warikan_contracts::facts::{Channel, CheckedCertificate, StatusChecked, VerificationCompleted};
+use warikan_contracts::{
+    Envelope, EnvelopeError,
+    facts::{Channel, StatusChecked, VerificationCompleted},
+    operations::{Metered, MeteredOperation, OperationKey},
+};
 use warikan_types::{
-    BillingMonth, CertificateKind, Environment, Event, Id, Reason, Timestamp, Verdict,
+    BillingMonth, CertificateHandle, CertificateKind, Environment, Event, Id, Reason, Timestamp,
+    Verdict, Verification,
 };
 
 use crate::{
@@ -21,6 +26,8 @@ pub(crate) struct Operation {
     pub(crate) meter: Meter,
     /// Unique per tenant, environment and meter.
     pub(crate) key: String,
+    /// Summed up in comparisons with what services say.
+    pub(crate) mark: i64,
     pub(crate) purpose: Option<Purpose>,
     pub(crate) kind: Option<CertificateKind>,
     pub(crate) channel: Option<Channel>,
@@ -39,72 +46,97 @@ pub(crate) struct Operation {
 pub(crate) struct OutOfTime(pub(crate) Timestamp);
 
 impl Operation {
-    /// A verification counts in the month in which its request was accepted.
-    pub(crate) fn of_verification(
-        environment: Environment,
-        fact: &VerificationCompleted,
-    ) -> Result<Self, OutOfTime> {
-        let month = month_of(fact.accepted_at).ok_or(OutOfTime(fact.accepted_at))?;
-        Ok(Self {
-            meter: Meter::Verification,
-            key: fact.verification.to_string(),
-            purpose: fact.kind.map(|kind| {
-                if kind.is_signature() {
-                    Purpose::SignatureVerification
-                } else {
-                    Purpose::Authentication
-                }
-            }),
-            kind: fact.kind,
-            channel: fact.channel,
-            accepted_at: fact.accepted_at,
-            month,
-            priced_on: jst_date(fact.accepted_at),
-            rule: Rule::of_verification(environment, fact.verdict, fact.reason, fact.kind),
-            verdict: Some(fact.verdict),
-            reason: fact.reason,
+    /// What a service says of an operation, in its fact or asked for it later: both make the same record.
+    ///
+    /// A verification counts in the month in which its request was accepted, a status check in the month that is told. By CRL,
+    /// a certificate counts once a month, whichever of its checks is heard of first; so that its price does not depend on
+    /// that, the tariff of the month's first day applies. By OCSP each call counts, at the tariff of its day.
+    pub(crate) fn of(environment: Environment, told: &MeteredOperation) -> Result<Self, OutOfTime> {
+        let at = told.accepted_at;
+        let accepted_in = month_of(at).ok_or(OutOfTime(at))?;
+        Ok(match told.meter {
+            Metered::Verification => Self {
+                meter: Meter::Verification,
+                key: key_of(told),
+                mark: told.key.mark(),
+                purpose: told.kind.map(|kind| {
+                    if kind.is_signature() {
+                        Purpose::SignatureVerification
+                    } else {
+                        Purpose::Authentication
+                    }
+                }),
+                kind: told.kind,
+                channel: told.channel,
+                accepted_at: at,
+                month: accepted_in,
+                priced_on: jst_date(at),
+                rule: Rule::of_verification(
+                    environment,
+                    told.verdict.unwrap_or(Verdict::Indeterminate),
+                    told.reason,
+                    told.kind,
+                ),
+                verdict: told.verdict,
+                reason: told.reason,
+            },
+            Metered::StatusCheck => Self {
+                meter: Meter::StatusCheck,
+                key: key_of(told),
+                mark: told.key.mark(),
+                purpose: Some(Purpose::StatusCheck),
+                kind: told.kind,
+                channel: told.channel,
+                accepted_at: at,
+                month: told.month,
+                priced_on: match told.channel {
+                    Some(Channel::Ocsp) if accepted_in == told.month => jst_date(at),
+                    Some(Channel::Ocsp | Channel::Crl) | None => first_day(told.month),
+                },
+                rule: Rule::of_status_check(environment),
+                verdict: None,
+                reason: None,
+            },
         })
     }
+}
 
-    /// Status checks count in the month that the fact names.
-    ///
-    /// By CRL, a certificate counts once a month, whichever of its checks is heard of first; so that its price does not
-    /// depend on that, the tariff of the month's first day applies. By OCSP each call counts: its key is the fact and
-    /// the place in it, its tariff that of the day.
-    pub(crate) fn of_status_checks(
-        environment: Environment,
-        event: Id<Event>,
-        occurred_at: Timestamp,
-        fact: &StatusChecked,
-    ) -> Result<Vec<Self>, OutOfTime> {
-        let checked_in = month_of(occurred_at).ok_or(OutOfTime(occurred_at))?;
-        let month = fact.month;
-        let one = |place: usize, certificate: &CheckedCertificate| Self {
-            meter: Meter::StatusCheck,
-            key: match fact.channel {
-                Channel::Crl => format!("{}/{month}", certificate.handle),
-                Channel::Ocsp => format!("{event}/{place}"),
-            },
-            purpose: Some(Purpose::StatusCheck),
-            kind: Some(certificate.kind),
-            channel: Some(fact.channel),
-            accepted_at: occurred_at,
-            month,
-            priced_on: match fact.channel {
-                Channel::Ocsp if checked_in == month => jst_date(occurred_at),
-                Channel::Ocsp | Channel::Crl => first_day(month),
-            },
-            rule: Rule::of_status_check(environment),
-            verdict: None,
-            reason: None,
-        };
-        Ok(fact
-            .certificates
-            .iter()
-            .enumerate()
-            .map(|(place, certificate)| one(place, certificate))
-            .collect())
+/// How the record names the operation: unique per tenant, environment and meter.
+pub(crate) fn key_of(told: &MeteredOperation) -> String {
+    let OperationKey { id, place } = told.key;
+    match (told.meter, told.channel) {
+        (Metered::Verification, _) => Id::<Verification>::from_uuid(id).to_string(),
+        (Metered::StatusCheck, Some(Channel::Ocsp)) => {
+            format!("{}/{place}", Id::<Event>::from_uuid(id))
+        }
+        (Metered::StatusCheck, Some(Channel::Crl) | None) => {
+            format!("{}/{}", CertificateHandle::from_uuid(id), told.month)
+        }
     }
+}
+
+/// The operations that a fact tells of.
+pub(crate) fn told_by(envelope: &Envelope) -> Result<Vec<MeteredOperation>, Untold> {
+    // Judged first: a time that no platform lives in has no month.
+    let lives = |at: Timestamp| month_of(at).ok_or(OutOfTime(at));
+    if envelope.is::<VerificationCompleted>() {
+        let fact = envelope.read::<VerificationCompleted>()?;
+        lives(fact.accepted_at)?;
+        return Ok(vec![MeteredOperation::of_verification(&fact)]);
+    }
+    let fact = envelope.read::<StatusChecked>()?;
+    lives(envelope.occurred_at)?;
+    let checks = MeteredOperation::of_checks(envelope.id, envelope.occurred_at, &fact);
+    Ok(checks)
+}
+
+/// A fact tells of no operation.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Untold {
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    #[error(transparent)]
+    OutOfTime(#[from] OutOfTime),
 }
 
 /// Which month's invoice an operation goes on: its own, or the next one open if that is closed.
@@ -121,6 +153,7 @@ pub(crate) fn bill_month(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use warikan_contracts::facts::CheckedCertificate;
     use warikan_types::Entropy;
 
     #[test]
@@ -137,7 +170,10 @@ mod tests {
                 channel,
                 certificates: vec![certificate.clone(), certificate.clone()],
             };
-            Operation::of_status_checks(Environment::Production, event, at, &fact).unwrap()
+            MeteredOperation::of_checks(event, at, &fact)
+                .iter()
+                .map(|told| Operation::of(Environment::Production, told).unwrap())
+                .collect::<Vec<_>>()
         };
         let (first, second) = (entropy.id(at), entropy.id(at));
         let mut keys: Vec<_> = [checks(Channel::Crl, first), checks(Channel::Crl, second)]

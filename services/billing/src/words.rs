@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_contracts::facts::Channel;
+use warikan_contracts::{facts::Channel, operations::Metered};
 use warikan_types::CertificateKind;
 
 /// What is counted.
@@ -31,6 +31,15 @@ impl Meter {
         [Self::Verification, Self::StatusCheck]
             .into_iter()
             .find(|one| one.as_str() == word)
+    }
+}
+
+impl From<Metered> for Meter {
+    fn from(metered: Metered) -> Self {
+        match metered {
+            Metered::Verification => Self::Verification,
+            Metered::StatusCheck => Self::StatusCheck,
+        }
     }
 }
 

@@ -322,7 +322,7 @@ async fn a_configuration_that_cannot_be_right_is_refused() {
          signature_verification = 1\nauthentication = 1\nstatus_check = 1\n",
     );
     let house = warikan_testkit::TestHouse::new();
-    let refused = warikan_billing::Billing::open(twice, &house.platform).await;
+    let refused = warikan_billing::Billing::open(twice, &house.platform, Vec::new()).await;
     assert!(refused.is_err(), "the past does not move");
 }
 

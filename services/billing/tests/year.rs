@@ -73,6 +73,7 @@ impl Year {
 
     /// Every message three times, in batches as the relay publishes them.
     async fn tell(&self, envelopes: Vec<Envelope>) {
+        self.scene.services.answer(&envelopes).await;
         let facts: Vec<Outgoing> = envelopes
             .into_iter()
             .map(|envelope| Outgoing {

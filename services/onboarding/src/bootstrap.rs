@@ -11,7 +11,10 @@ use warikan_messaging::{Hold, begin_write, hold};
 use warikan_runtime::{OpenError, Platform};
 use warikan_types::{Client, ClientScope, Entropy, Id, Principal, Secret, Timestamp};
 
-use crate::{credential, store};
+use crate::{
+    credential,
+    store::clients::{self, ClientRow, Holder},
+};
 
 /// Where the operator's first credential lies.
 #[derive(Clone, Debug)]
@@ -33,7 +36,8 @@ pub(crate) async fn first_operator(
     hold(&transaction, "first_operator", Hold::Exclusive)
         .await
         .map_err(&database)?;
-    if store::has_operator(&transaction).await.map_err(&database)? {
+    let operators = clients::count_open(&transaction, Holder::Operator);
+    if operators.await.map_err(&database)? > 0 {
         return Ok(Bootstrap {
             path,
             created: false,
@@ -66,8 +70,11 @@ pub(crate) async fn first_operator(
         tenant: None,
         scopes: [ClientScope::Operator].into(),
     };
-    let digest = credential::digest(first.client_secret.expose());
-    store::insert_client(&transaction, &operator, digest, now)
+    let row = ClientRow {
+        secret_digest: credential::digest(first.client_secret.expose()),
+        ..clients::row(&operator, now)
+    };
+    clients::insert(&transaction, row)
         .await
         .map_err(&database)?;
     transaction.commit().await.map_err(&database)?;

@@ -14,6 +14,10 @@ pub(crate) enum Error {
     Step(#[from] StepError),
     #[error("the tenant is {0}; a production credential needs an active tenant")]
     NotActive(&'static str),
+    #[error("the tenant has {0} credentials; revoke those that are not used")]
+    TooMany(u64),
+    #[error("the credential is revoked, which is final")]
+    Revoked,
     #[error("the client is not known by these credentials")]
     InvalidClient,
     #[error("the token cannot be signed")]
@@ -30,6 +34,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound => Self::not_found(),
+            Error::TooMany(_) | Error::Revoked => Self::new(Code::Conflict, format!("{error}.")),
             Error::Step(step) => Self::new(Code::Conflict, format!("{step}.")),
             Error::NotActive(_) => Self::new(
                 Code::TenantNotActive,

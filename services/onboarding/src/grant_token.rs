@@ -1,12 +1,24 @@
 //! Granting access tokens (RFC 6749 4.4).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
+use ipnet::IpNet;
 use warikan_contracts::facts::TenantState;
+use warikan_http::Origin;
 use warikan_runtime::{AccessToken, TOKEN_LIFETIME};
-use warikan_types::{Client, ClientScope, Environment, Id, Principal};
+use warikan_types::{Client, ClientScope, Environment, Id, Principal, Secret, Timestamp};
 
-use crate::{Onboarding, credential, error::Error, store};
+use crate::{
+    Onboarding,
+    client_assertion::Unproved,
+    client_keys::ClientKeys,
+    credential,
+    error::Error,
+    store::{
+        self, assertions,
+        clients::{self, ClientRow},
+    },
+};
 
 pub(crate) struct Grant {
     pub(crate) access_token: String,
@@ -14,49 +26,133 @@ pub(crate) struct Grant {
     pub(crate) scopes: BTreeSet<ClientScope>,
 }
 
+/// By what a client says who it is.
+pub(crate) enum Proof {
+    Secret {
+        client: Option<Id<Client>>,
+        secret: Secret<String>,
+    },
+    /// With the client id that stood beside it, where one did.
+    Assertion {
+        client: Option<String>,
+        assertion: String,
+    },
+}
+
 /// Compared where no client exists, so that an unknown id takes the time a known one takes.
 const NOBODY: [u8; 32] = [0; 32];
+/// Seconds for which a client's last use is not written again: a client that asks for a token with every request would otherwise cost a
+/// write for each.
+const USE_NOTED_EVERY: i64 = 60;
 
 impl Onboarding {
-    /// Gives a token to a client that knows its secret and whose tenant may have one.
+    /// Gives a token to a client that proves who it is and whose tenant may have one.
     ///
     /// Every refusal is the same [`Error::InvalidClient`]: the caller learns nothing about which ids exist.
     pub(crate) async fn grant_token(
         &self,
-        client: Option<Id<Client>>,
-        secret: &str,
+        proof: &Proof,
         asked: Option<&BTreeSet<ClientScope>>,
+        origin: &Origin,
     ) -> Result<Grant, Error> {
-        let row = match client {
-            Some(client) => store::client(self.0.db.worker(), client).await?,
-            None => None,
+        let platform = &self.0.platform;
+        let now = platform.clock().now();
+        let row = match proof {
+            Proof::Secret { client, secret } => self.by_secret(*client, secret, now).await?,
+            Proof::Assertion { client, assertion } => {
+                let client = client.as_deref();
+                self.by_assertion(client, assertion, origin, now).await?
+            }
         };
-        let stored = row
-            .as_ref()
-            .map_or(NOBODY.as_slice(), |row| &row.secret_digest);
-        let known = credential::matches(secret, stored);
-        let row = row
-            .filter(|row| known && row.revoked_at.is_none())
-            .ok_or(Error::InvalidClient)?;
-        let mut principal = store::principal(&row)?;
+        let networks = networks(&row)?;
+        if !is_within(&networks, origin.address) {
+            return Err(Error::InvalidClient);
+        }
+        let mut principal = clients::principal(&row)?;
         self.check_tenant(&principal).await?;
         if let Some(asked) = asked {
             // A client asks for less than it has, never for more (RFC 6749 3.3).
             principal.scopes = principal.scopes.intersection(asked).copied().collect();
         }
-        let platform = &self.0.platform;
-        let access_token = AccessToken::issue(
+        let access_token = AccessToken::issue_for(
             &principal,
+            networks,
             &platform.keys,
             platform.clock(),
             &platform.entropy,
         )?;
-        store::mark_used(self.0.db.worker(), principal.client, platform.clock().now()).await?;
+        let noted = row.last_used_at.map(|at| at.timestamp());
+        if noted.is_none_or(|at| now.unix() >= at + USE_NOTED_EVERY) {
+            clients::mark_used(self.0.db.worker(), principal.client, now).await?;
+        }
         Ok(Grant {
             access_token,
             expires_in: TOKEN_LIFETIME.as_secs(),
             scopes: principal.scopes,
         })
+    }
+
+    async fn by_secret(
+        &self,
+        client: Option<Id<Client>>,
+        secret: &Secret<String>,
+        now: Timestamp,
+    ) -> Result<ClientRow, Error> {
+        let row = self.client(client, now).await?;
+        let secrets = row.as_ref().map_or((NOBODY.as_slice(), None), |row| {
+            let previous = row.previous_until.filter(|until| *until > now.utc());
+            let previous = previous.and(row.previous_digest.as_deref());
+            (row.secret_digest.as_slice(), previous)
+        });
+        // Both are compared always: which of them it was is not told by the time.
+        let current = credential::matches(secret.expose(), secrets.0);
+        let previous = credential::matches(secret.expose(), secrets.1.unwrap_or(&NOBODY));
+        row.filter(|_| current || previous)
+            .ok_or(Error::InvalidClient)
+    }
+
+    async fn by_assertion(
+        &self,
+        named: Option<&str>,
+        assertion: &str,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Result<ClientRow, Error> {
+        let unproved = Unproved::read(assertion).ok_or(Error::InvalidClient)?;
+        let itself = |named: &str| named == unproved.client.to_string();
+        if !named.is_none_or(itself) {
+            return Err(Error::InvalidClient);
+        }
+        let row = self.client(Some(unproved.client), now).await?;
+        let keys = row.as_ref().and_then(|row| row.public_keys.as_deref());
+        let (Some(row), Some(keys), Some(base)) = (&row, keys, self.own_name(origin)) else {
+            return Err(Error::InvalidClient);
+        };
+        let keys: ClientKeys =
+            serde_json::from_str(keys).map_err(|_| Error::Damaged("client.public_keys"))?;
+        let ours = [format!("{base}/oauth/token"), base];
+        let spent = unproved
+            .prove(&keys, &ours, now)
+            .ok_or(Error::InvalidClient)?;
+        if !assertions::spend(self.0.db.worker(), unproved.client, &spent).await? {
+            return Err(Error::InvalidClient);
+        }
+        Ok(row.clone())
+    }
+
+    /// A client that may still come.
+    async fn client(
+        &self,
+        id: Option<Id<Client>>,
+        now: Timestamp,
+    ) -> Result<Option<ClientRow>, Error> {
+        let row = match id {
+            Some(id) => clients::find(self.0.db.worker(), id).await?,
+            None => None,
+        };
+        Ok(row.filter(|row| {
+            row.revoked_at.is_none() && row.expires_at.is_none_or(|at| at > now.utc())
+        }))
     }
 
     async fn check_tenant(&self, principal: &Principal) -> Result<(), Error> {
@@ -75,4 +171,40 @@ impl Onboarding {
             Err(Error::InvalidClient)
         }
     }
+
+    /// The platform's own name, without a slash at its end: what the operator says it is. Where nothing is said, the name it was called by
+    /// is taken on the same machine alone: a client's `Host` must not decide for whom an assertion was made.
+    pub(crate) fn own_name(&self, origin: &Origin) -> Option<String> {
+        match &self.0.public_url {
+            Some(url) => Some(url.clone()),
+            None => is_loopback(&origin.base).then(|| origin.base.clone()),
+        }
+    }
+}
+
+fn is_loopback(base: &str) -> bool {
+    let Some(host) = base.strip_prefix("http://") else {
+        return false;
+    };
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name == "localhost"
+        || name
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// From where a client may come; anywhere where there are none.
+pub(crate) fn networks(row: &ClientRow) -> Result<Vec<IpNet>, Error> {
+    row.networks
+        .as_deref()
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .map(|text| text.parse().map_err(|_| Error::Damaged("client.networks")))
+        .collect()
+}
+
+fn is_within(networks: &[IpNet], address: Option<IpAddr>) -> bool {
+    let within = |address: IpAddr| networks.iter().any(|net| net.contains(&address));
+    networks.is_empty() || address.is_some_and(within)
 }

@@ -10,25 +10,35 @@
 
 mod api;
 mod bootstrap;
+mod client_assertion;
+mod client_keys;
+mod config;
 mod credential;
+mod credential_shapes;
+mod denied_tokens;
 mod entity;
 mod error;
 mod grant_token;
+mod manage_credentials;
 mod migrations;
 mod store;
 mod tenant;
+mod text;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
+use tokio::sync::watch;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_runtime::{
-    Databases, Inspection, Module, OpenError, Platform, prune_answers_task, relay_task,
+    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
 use warikan_types::Clock;
 
 pub use bootstrap::{Bootstrap, new_credential};
+pub use config::{Config, PublicUrl};
+pub use denied_tokens::inner_routes;
 
 /// The service's name, and that of its database.
 const NAME: &str = "onboarding";
@@ -43,6 +53,9 @@ struct Inner {
     relay: Relay,
     platform: Platform,
     bootstrap: Bootstrap,
+    denials: watch::Sender<u64>,
+    /// Without a slash at its end.
+    public_url: Option<String>,
 }
 
 /// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
@@ -58,7 +71,14 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::tenants::advance)
         .service(api::credentials::create)
         .service(api::credentials::list)
-        .service(api::credentials::revoke);
+        .service(api::credentials::change)
+        .service(api::credentials::rotate)
+        .service(api::credentials::revoke)
+        .service(api::own_credentials::create)
+        .service(api::own_credentials::list)
+        .service(api::own_credentials::change)
+        .service(api::own_credentials::rotate)
+        .service(api::own_credentials::revoke);
 }
 
 impl Onboarding {
@@ -67,7 +87,11 @@ impl Onboarding {
     ///
     /// # Errors
     /// The database or the credential file cannot be used.
-    pub async fn open(operator_credential: PathBuf, on: &Platform) -> Result<Self, OpenError> {
+    pub async fn open(
+        config: Config,
+        operator_credential: PathBuf,
+        on: &Platform,
+    ) -> Result<Self, OpenError> {
         let db = on.databases.open(NAME, migrations::Migrator).await?;
         let bootstrap = bootstrap::first_operator(db.worker(), on, operator_credential).await?;
         Ok(Self(Arc::new(Inner {
@@ -75,6 +99,8 @@ impl Onboarding {
             db,
             platform: on.clone(),
             bootstrap,
+            denials: watch::Sender::new(0),
+            public_url: config.public_url.map(PublicUrl::into_base),
         })))
     }
 
@@ -118,8 +144,23 @@ impl Onboarding {
             tasks: vec![
                 relay_task("onboarding.relay", self.0.relay.clone()),
                 prune_answers_task("onboarding.prune", &self.0.db, self.0.platform.clock()),
+                self.prune_assertions_task(),
             ],
             ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
+    }
+
+    /// Assertions that are over are refused for their age; they need not be remembered.
+    fn prune_assertions_task(&self) -> Task {
+        const HOURLY: Duration = Duration::from_secs(3600);
+        let this = self.clone();
+        Task::new("onboarding.assertions", HOURLY, Arc::default(), move || {
+            let this = this.clone();
+            async move {
+                let now = this.0.platform.clock().now();
+                store::assertions::prune(this.0.db.worker(), now).await?;
+                Ok(())
+            }
+        })
     }
 }

@@ -10,6 +10,7 @@ impl MigratorTrait for Migrator {
         let mut all = warikan_messaging::migrations();
         all.extend(warikan_http::migrations());
         all.push(Box::new(Tenants));
+        all.push(Box::new(Credentials));
         all
     }
 }
@@ -78,6 +79,55 @@ impl MigrationTrait for Tenants {
                     .name("client_by_tenant")
                     .table(Alias::new("client"))
                     .col(Alias::new("tenant"))
+                    .to_owned(),
+            )
+            .await
+    }
+}
+
+/// Several credentials, each with what proves it, from where, and until when.
+struct Credentials;
+
+impl MigrationName for Credentials {
+    fn name(&self) -> &'static str {
+        "m0102_credentials"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Credentials {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let columns = [
+            col("name").string().to_owned(),
+            col("expires_at").timestamp_with_time_zone().to_owned(),
+            col("networks").text().to_owned(),
+            col("public_keys").text().to_owned(),
+            col("previous_digest").binary().to_owned(),
+            col("previous_until").timestamp_with_time_zone().to_owned(),
+        ];
+        // SQLite adds one column at a time.
+        for column in columns {
+            let mut alter = Table::alter();
+            alter.table(Alias::new("client")).add_column(column);
+            manager.alter_table(alter).await?;
+        }
+        manager
+            .create_table(
+                Table::create()
+                    .table(Alias::new("client_assertion"))
+                    .col(col("client").uuid().not_null())
+                    .col(col("digest").binary().not_null())
+                    .col(col("until").timestamp_with_time_zone().not_null())
+                    .primary_key(Index::create().col("client").col("digest"))
+                    .to_owned(),
+            )
+            .await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("client_assertion_until")
+                    .table(Alias::new("client_assertion"))
+                    .col(Alias::new("until"))
                     .to_owned(),
             )
             .await

@@ -270,12 +270,22 @@ fn first(read: &ReadList) -> Result<Prepared, Damaged> {
     })
 }
 
-fn next(known: &ListStatus, read: &ReadList, seq: u32, loose: i64) -> Result<Prepared, Damaged> {
+/// What the list changes, and the version that it leads to.
+pub(crate) fn next_version(
+    known: &Table,
+    read: &ReadList,
+    seq: u32,
+) -> Result<(Change, Table), Damaged> {
     let change = match read.base {
-        None => diff(&known.table, &read.listing),
-        Some(_) => delta(&known.table, &read.listing, &read.removed),
+        None => diff(known, &read.listing),
+        Some(_) => delta(known, &read.listing, &read.removed),
     };
-    let table = known.table.apply(&[(seq, &change)])?;
+    let table = known.apply(&[(seq, &change)])?;
+    Ok((change, table))
+}
+
+fn next(known: &ListStatus, read: &ReadList, seq: u32, loose: i64) -> Result<Prepared, Damaged> {
+    let (change, table) = next_version(&known.table, read, seq)?;
     let loose = loose + store::count(change.len());
     let due = loose > (store::count(table.len()) / LOOSE_PART).max(LOOSE_STEPS);
     Ok(Prepared {

@@ -17,44 +17,67 @@ use crate::{
     diff::Revocation as Said,
     entity::crl_version,
     error::Error,
-    status::{ListKey, ListStatus},
+    status::{ListKey, ListStatus, weightiest},
     store::{lists, snapshots},
     table::Past,
 };
 
 impl Revocation {
     /// What was known at `at` of a certificate, by the lists of then. Where both its partition's list and the undivided one cover it,
-    /// *revoked* wins and otherwise the later list speaks, as at present.
+    /// *revoked* wins and otherwise the later list speaks, as at present. `None`: no list of that time covers it.
     ///
     /// # Errors
-    /// [`Error::NoStatus`]: no list of that time covers it, or the archive cannot tell. The database failed.
+    /// [`Error::NoStatus`]: the archive cannot tell. The database failed.
     pub async fn status_as_of(
         &self,
         environment: Environment,
         certificate: &CertificateId,
         partition: Option<CrlPartition>,
         at: Timestamp,
-    ) -> Result<StatusAnswer, Error> {
+    ) -> Result<Option<StatusAnswer>, Error> {
         self.catch_up(self.0.db.worker()).await?;
-        let issuer = certificate.issuer;
-        let key = |partition| ListKey {
-            environment,
-            issuer,
-            partition,
-        };
-        let own = partition.and_then(|one| self.0.status.get(&key(Some(one))));
-        let undivided = self.0.status.get(&key(None));
         let mut answers = Vec::new();
-        for list in own.into_iter().chain(undivided) {
+        for list in self.covering(environment, certificate, partition) {
             answers.extend(self.past_answer(&list, &certificate.serial, at).await?);
         }
-        answers
-            .into_iter()
-            .max_by_key(|answer| {
-                let revoked = matches!(answer.state, KnownState::Revoked { .. });
-                (revoked, answer.this_update)
+        Ok(weightiest(answers.into_iter()))
+    }
+
+    /// thisUpdate of the first list that covers the certificate.
+    pub(crate) async fn first_list(
+        &self,
+        environment: Environment,
+        certificate: &CertificateId,
+        partition: Option<CrlPartition>,
+    ) -> Result<Option<Timestamp>, Error> {
+        let mut first = None;
+        for list in self.covering(environment, certificate, partition) {
+            let version = lists::versions(self.0.db.worker(), list.id, [1])
+                .await?
+                .pop();
+            let of = version.map(|version| Timestamp::new(version.this_update));
+            first = first.into_iter().chain(of).min();
+        }
+        Ok(first)
+    }
+
+    /// The lists of the certificate's partition and of all of its issuer's.
+    fn covering(
+        &self,
+        environment: Environment,
+        certificate: &CertificateId,
+        partition: Option<CrlPartition>,
+    ) -> impl Iterator<Item = Arc<ListStatus>> + use<> {
+        let issuer = certificate.issuer;
+        let get = |partition| {
+            self.0.status.get(&ListKey {
+                environment,
+                issuer,
+                partition,
             })
-            .ok_or(Error::NoStatus)
+        };
+        let own = partition.and_then(|one| get(Some(one)));
+        own.into_iter().chain(get(None))
     }
 
     async fn past_answer(

@@ -1,178 +1,268 @@
-//! A look-up that a tenant asks for: one of its watched certificates, now.
+//! A look-up that a tenant asks for: one of its watched certificates, now or as of an earlier moment.
+//!
+//! By the list in memory, and where the tenant wants it by OCSP as well: issuer and serial number are all that a live question
+//! needs, so the certificate itself was never kept. Which source decides has the same rules as for verifications
+//! ([`warikan_status`]).
 
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
-use warikan_contracts::{
-    api::{KnownState, StatusAnswer},
-    facts::{Channel, CheckedCertificate},
-};
+use warikan_contracts::facts::{Channel, CheckedCertificate};
 use warikan_http::{Answer, Idempotency};
-use warikan_messaging::Outbox;
+use warikan_pki::{AgeBounds, Judged, StatusKnowledge};
+use warikan_status::{AskedChannel, Gathered, Heard, Subject, Wanted, knowledge};
 use warikan_types::{
-    BillingMonth, CertificateHandle, CertificateId, Id, Request, RevocationReason, TenantScope,
-    Timestamp,
+    BillingMonth, CertificateHandle, CertificateId, CertificateKind, CrlPartition, Id, Request,
+    Span, TenantScope, Timestamp,
 };
 
 use crate::{
     Revocation,
     entity::{status_check, watch},
     error::Error,
-    store::{checks, issuer_of, kind_of, partition_of, reason_of, serial_of, watches},
+    status_view::{CheckState, StatusView, UnknownReason, sources},
+    store::{checks, issuer_of, kind_of, partition_of, serial_of, watches},
 };
 
-/// What a look-up found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum CheckState {
-    /// Its list is in force and does not name it.
-    Good,
-    /// Its list names it.
-    Revoked,
-    /// Its list does not name it, but is past its nextUpdate and so no longer says that it is good.
-    Unknown,
+/// How far issuers' clocks may be ahead of ours.
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// How the status is wanted. The body may be absent.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCheck {
+    /// A moment of the past: what the list that was the newest then said. Now, without it.
+    #[serde(default)]
+    pub(crate) at: Option<Timestamp>,
+    /// Which source to ask; `crl` by default. A live answer counts each time on the bill, the list once a month. Of the past only
+    /// the lists tell.
+    #[serde(default)]
+    pub(crate) channel: Option<AskedChannel>,
+    /// How old the revocation information may be (ISO 8601, `PT24H`), counted to the moment that is asked about; its own nextUpdate
+    /// otherwise.
+    #[serde(default)]
+    pub(crate) max_age: Option<Span>,
 }
 
-impl CheckState {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Revoked => "revoked",
-            Self::Unknown => "unknown",
-        }
-    }
+/// What a look-up came to.
+enum Looked {
+    Found {
+        row: status_check::Model,
+        kind: CertificateKind,
+        /// What the bill counts.
+        channel: Channel,
+    },
+    /// The first list that covers the certificate is of this moment.
+    TooEarly(Timestamp),
+    /// Several sources were asked and none said anything usable.
+    Unanswered(Vec<Heard>),
 }
 
-/// A certificate's status at one time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct StatusView {
-    /// What was found.
-    pub(crate) state: CheckState,
-    /// Where it was looked up.
-    pub(crate) channel: Channel,
-    /// As of when the source speaks.
-    pub(crate) this_update: Timestamp,
-    /// Until when it is in force.
-    pub(crate) next_update: Timestamp,
-    /// Seconds from `this_update` to the look-up.
-    pub(crate) age_seconds: i64,
-    /// When it was revoked, as the issuer says.
-    pub(crate) revoked_at: Option<Timestamp>,
-    /// Why it was revoked.
-    pub(crate) revocation_reason: Option<RevocationReason>,
-    /// Names the exact version of the source.
-    pub(crate) source_version: String,
-    /// When it was looked up.
-    pub(crate) checked_at: Timestamp,
+/// A certificate that is, or was, watched.
+struct Watched {
+    row: watch::Model,
+    id: CertificateId,
+    partition: Option<CrlPartition>,
+    kind: CertificateKind,
 }
 
-impl StatusView {
-    /// From a row.
-    pub(crate) fn of(row: &status_check::Model) -> Result<Self, Error> {
-        let state = match row.state.as_str() {
-            "good" => CheckState::Good,
-            "revoked" => CheckState::Revoked,
-            _ => CheckState::Unknown,
-        };
+impl Watched {
+    fn read(row: watch::Model) -> Result<Self, Error> {
         Ok(Self {
-            state,
-            channel: if row.channel == Channel::Ocsp.as_str() {
-                Channel::Ocsp
-            } else {
-                Channel::Crl
+            id: CertificateId {
+                issuer: issuer_of(&row.issuer)?,
+                serial: serial_of(&row.serial)?,
             },
-            this_update: Timestamp::new(row.this_update),
-            next_update: Timestamp::new(row.next_update),
-            age_seconds: row.age_seconds,
-            revoked_at: row.revoked_at.map(Timestamp::new),
-            revocation_reason: row.reason.map(reason_of).transpose()?,
-            source_version: row.version.clone(),
-            checked_at: Timestamp::new(row.checked_at),
+            partition: partition_of(&row.partition)?,
+            kind: kind_of(&row.kind)?,
+            row,
         })
     }
 }
 
 impl Revocation {
-    /// Looks a watched certificate up, keeps what was found, and tells billing. 200 with the status.
+    /// Looks a watched certificate up, keeps what was found, and tells billing. 200 with the status. As of an earlier moment also one
+    /// whose watch has ended.
     pub(crate) async fn check_certificate(
         &self,
         scope: TenantScope,
         handle: CertificateHandle,
+        wanted: NewCheck,
         once: Idempotency,
     ) -> Result<Answer, Error> {
         let now = self.0.platform.clock().now();
+        let at = self.time_of(scope.environment());
+        // Before anything is written: the archive may have much to read, and a responder may be slow.
+        let looked = self.look_up(scope, handle, wanted, at).await;
         let txn = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
             return Ok(answer);
         }
-        let watched = watches::of_certificate(scope, &txn, handle, 1)
-            .await?
-            .pop()
-            .ok_or(Error::NotFound)?;
-        let found = self.look_up(scope, &watched)?;
-        let at = self.time_of(scope.environment());
-        let id: Id<Request> = self.0.platform.entropy.id(now);
-        let row = row_of(scope, id.uuid(), handle, &found, at);
-        let answer = Answer::json(200, &StatusView::of(&row)?);
-        let answered = row.state != CheckState::Unknown.as_str();
-        checks::insert(&txn, row).await?;
-        let checked = CheckedCertificate {
-            handle,
-            kind: kind_of(&watched.kind)?,
+        let answer = match looked? {
+            Looked::TooEarly(first) => {
+                let view = StatusView::before_the_first(wanted.at.unwrap_or(at), first, at);
+                Answer::json(200, &view)
+            }
+            Looked::Unanswered(heard) => Answer::json(200, &StatusView::unanswered(&heard, at)),
+            Looked::Found { row, kind, channel } => {
+                let answer = Answer::json(200, &StatusView::of(&row)?);
+                let answered = row.state != CheckState::Unknown.as_str();
+                checks::insert(&txn, row).await?;
+                // What could not be found out is no answer, and costs nothing; a live answer is one whatever it says.
+                if answered || channel == Channel::Ocsp {
+                    let checked = vec![CheckedCertificate { handle, kind }];
+                    let told = (BillingMonth::of(now), channel, checked);
+                    self.tell_checked(&txn, scope, told).await?;
+                }
+                answer
+            }
         };
-        // What could not be found out is no answer, and costs nothing.
-        if answered {
-            let fact = self.status_checked(scope, BillingMonth::of(now), vec![checked]);
-            Outbox::append(&txn, [fact]).await?;
-        }
         once.keep(&txn, &answer).await?;
         txn.commit().await?;
         self.0.relay.wake();
         Ok(answer)
     }
 
-    fn look_up(&self, scope: TenantScope, row: &watch::Model) -> Result<StatusAnswer, Error> {
-        let certificate = CertificateId {
-            issuer: issuer_of(&row.issuer)?,
-            serial: serial_of(&row.serial)?,
+    async fn look_up(
+        &self,
+        scope: TenantScope,
+        handle: CertificateHandle,
+        wanted: NewCheck,
+        at: Timestamp,
+    ) -> Result<Looked, Error> {
+        let watched = {
+            let db = self.0.db.begin_read(scope).await?;
+            match wanted.at {
+                None => watches::of_certificate(scope, &db, handle, 1).await?.pop(),
+                Some(_) => watches::last_of_certificate(scope, &db, handle).await?,
+            }
         };
-        let partition = partition_of(&row.partition)?;
-        self.0
-            .status
-            .by_list(scope.environment(), &certificate, partition)
-            .ok_or(Error::NoStatus)
+        let watched = Watched::read(watched.ok_or(Error::NotFound)?)?;
+        let gathered = match wanted.at {
+            None => self.ask_now(scope, &watched, wanted, at).await,
+            Some(then) => self.ask_archive(scope, &watched, then).await?,
+        };
+        let channel = gathered.channel();
+        let Some(found) = &gathered.deciding else {
+            return self
+                .nothing_found(scope, &watched, wanted.at, gathered)
+                .await;
+        };
+        let bounds = AgeBounds {
+            max_age: wanted.max_age.map(Span::duration),
+            clock_skew: CLOCK_SKEW,
+        };
+        let about = wanted.at.unwrap_or(at);
+        let judged = gathered.judged(bounds, about);
+        let id: Id<Request> = self.0.platform.entropy.id(self.0.platform.clock().now());
+        let heard = sources(&gathered.heard, about);
+        let row = status_check::Model {
+            id: id.uuid(),
+            checked_at: at.utc(),
+            as_of: wanted.at.map(Timestamp::utc),
+            sources: (!heard.is_empty())
+                .then(|| serde_json::to_string(&heard).map_err(|_| Error::NoStatus))
+                .transpose()?,
+            ..row_of(scope, &watched.row, found, judged, about)
+        };
+        Ok(Looked::Found {
+            row,
+            kind: watched.kind,
+            channel,
+        })
+    }
+
+    async fn ask_now(
+        &self,
+        scope: TenantScope,
+        watched: &Watched,
+        wanted: NewCheck,
+        at: Timestamp,
+    ) -> Gathered {
+        let anchors = self.0.anchors.current();
+        let subject = Subject {
+            id: &watched.id,
+            partition: watched.partition,
+            kind: Some(watched.kind),
+            issuer: anchors.by_key(&watched.id.issuer),
+            certificate: None,
+        };
+        let wanted = Wanted {
+            environment: scope.environment(),
+            channel: wanted.channel.unwrap_or(AskedChannel::Crl),
+            max_age: wanted.max_age.map(Span::duration),
+            at,
+        };
+        self.0.asked.gather(subject, wanted).await
+    }
+
+    async fn ask_archive(
+        &self,
+        scope: TenantScope,
+        watched: &Watched,
+        then: Timestamp,
+    ) -> Result<Gathered, Error> {
+        let found = self
+            .status_as_of(scope.environment(), &watched.id, watched.partition, then)
+            .await?;
+        Ok(Gathered {
+            deciding: found.map(knowledge),
+            ..Gathered::default()
+        })
+    }
+
+    async fn nothing_found(
+        &self,
+        scope: TenantScope,
+        watched: &Watched,
+        then: Option<Timestamp>,
+        gathered: Gathered,
+    ) -> Result<Looked, Error> {
+        let environment = scope.environment();
+        let first = self
+            .first_list(environment, &watched.id, watched.partition)
+            .await?;
+        match (then, first) {
+            (Some(then), Some(first)) if then < first => Ok(Looked::TooEarly(first)),
+            (None, _) if gathered.heard.len() > 1 => Ok(Looked::Unanswered(gathered.heard)),
+            _ => Err(Error::NoStatus),
+        }
     }
 }
 
+/// A look-up made at the moment that it is about.
 fn row_of(
     scope: TenantScope,
-    id: Uuid,
-    handle: CertificateHandle,
-    found: &StatusAnswer,
+    watched: &watch::Model,
+    found: &StatusKnowledge,
+    judged: Judged,
     at: Timestamp,
 ) -> status_check::Model {
-    let (state, revoked) = match &found.state {
-        KnownState::Revoked { reason, revoked_at } => {
-            (CheckState::Revoked, Some((*reason, *revoked_at)))
+    let (state, revoked, why) = match judged {
+        Judged::Good => (CheckState::Good, None, None),
+        Judged::Revoked { reason, revoked_at } => {
+            (CheckState::Revoked, Some((reason, revoked_at)), None)
         }
-        // A list past its nextUpdate says good of nothing (F041).
-        KnownState::Good if at <= found.next_update => (CheckState::Good, None),
-        KnownState::Good | KnownState::Unknown => (CheckState::Unknown, None),
+        Judged::Unknown(why) => (CheckState::Unknown, None, UnknownReason::word(why)),
     };
     status_check::Model {
-        id,
+        id: uuid::Uuid::nil(),
         tenant: scope.tenant().uuid(),
         environment: scope.environment().as_str().to_owned(),
-        handle: handle.uuid(),
+        handle: watched.handle,
         state: state.as_str().to_owned(),
         channel: found.channel.as_str().to_owned(),
         reason: revoked.map(|(reason, _)| i16::from(reason.code())),
         revoked_at: revoked.map(|(_, revoked_at)| revoked_at.utc()),
         this_update: found.this_update.utc(),
-        next_update: found.next_update.utc(),
+        next_update: found.next_update.unwrap_or(found.this_update).utc(),
         age_seconds: i64::try_from(at.since(found.this_update).as_secs()).unwrap_or(i64::MAX),
         version: found.version.clone(),
         checked_at: at.utc(),
+        as_of: None,
+        unknown_reason: why.map(str::to_owned),
+        sources: None,
     }
 }

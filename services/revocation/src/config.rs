@@ -1,6 +1,7 @@
 //! What an operator can set, each with its reason.
 
 use serde::{Deserialize, Serialize};
+use warikan_status::OcspConfig;
 use warikan_types::Environment;
 
 /// Configuration of the revocation service.
@@ -25,8 +26,14 @@ pub struct Config {
     /// Seconds between two looks for campaigns that wait: those that another process began and did not end. New ones are begun
     /// at once.
     pub campaign_period_seconds: u64,
+    /// Seconds for which a process holds a campaign that it works on; longer than a turn of a few chunks ever takes. A process that
+    /// dies holds a campaign up for as long.
+    pub campaign_lease_seconds: u64,
     /// Lists an index may name. 1,900 municipalities, two CAs and two generations in force make 7,600.
     pub lists: usize,
+    /// Whom to ask by OCSP: the operator sets that once, for verifications (`verification.ocsp`), and it holds here too.
+    #[serde(skip)]
+    pub ocsp: OcspConfig,
 }
 
 impl Default for Config {
@@ -39,7 +46,9 @@ impl Default for Config {
             crl_octets: 320 << 20,
             expiring_notice_days: 30,
             campaign_period_seconds: 15,
+            campaign_lease_seconds: 120,
             lists: 10_000,
+            ocsp: OcspConfig::default(),
         }
     }
 }

@@ -1,14 +1,18 @@
-//! What this service listens to: verifications that ask for a watch, word of new lists, and erasures.
+//! What this service listens to: verifications that ask for a watch, word of new lists, renewals, and erasures.
 
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{
     Envelope, Fact,
-    facts::{CrlPublished, SubjectErased, VerificationCompleted},
+    facts::{CrlPublished, SubjectChanged, SubjectErased, VerificationCompleted},
 };
 use warikan_messaging::{Consumer, HandleError, Handler};
 
-use crate::{Revocation, error::Error, store::erasure};
+use crate::{
+    Revocation,
+    error::Error,
+    store::{erasure, renewals},
+};
 
 pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
     let db = revocation.0.db.worker();
@@ -24,6 +28,12 @@ pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
             &[CrlPublished::TYPE],
             db.clone(),
             Publications(revocation.clone()),
+        ),
+        Consumer::new(
+            "revocation.renewals",
+            &[SubjectChanged::TYPE],
+            db.clone(),
+            Renewals(revocation.clone()),
         ),
         Consumer::new(
             "revocation.erase",
@@ -103,6 +113,32 @@ impl Handler for Publications {
         if let Err(error) = self.0.tell_freshness(fact.environment).await {
             tracing::warn!(%error, "tenants not told of the lists' freshness yet");
         }
+    }
+}
+
+/// Remembers which certificate replaces which.
+struct Renewals(Revocation);
+
+#[async_trait]
+impl Handler for Renewals {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        transaction: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        let fact: SubjectChanged = envelope.read()?;
+        let Some(replaced) = fact.replaces else {
+            return Ok(());
+        };
+        let scope = envelope
+            .scope
+            .ok_or_else(|| HandleError::Park("a person of no tenant".to_owned()))?;
+        if erasure::is_erased(transaction, fact.subject).await? {
+            return Ok(());
+        }
+        let now = self.0.0.platform.clock().now();
+        renewals::remember(scope, transaction, replaced, fact.handle, now).await?;
+        Ok(())
     }
 }
 

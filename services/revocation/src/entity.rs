@@ -267,6 +267,26 @@ pub(crate) mod erased_subject {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// A certificate of a person that a later one of the same kind replaces, both by their handles: they differ by tenant and
+/// environment already.
+pub(crate) mod renewal {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "renewal")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub replaced: Uuid,
+        pub tenant: Uuid,
+        pub replacement: Uuid,
+        pub told_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 /// A look-up that a tenant asked for.
 pub(crate) mod status_check {
     use sea_orm::entity::prelude::*;
@@ -288,6 +308,12 @@ pub(crate) mod status_check {
         pub age_seconds: i64,
         pub version: String,
         pub checked_at: DateTimeUtc,
+        /// The moment that was asked about, where it was not that of the look-up.
+        pub as_of: Option<DateTimeUtc>,
+        /// Why the state is unknown, where it was not that the list was past its end.
+        pub unknown_reason: Option<String>,
+        /// Every source that was asked, JSON; `None`: the list alone.
+        pub sources: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

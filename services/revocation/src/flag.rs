@@ -9,10 +9,10 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 use warikan_contracts::{
     Envelope,
-    facts::{CertificateRevoked, SubjectChange, SubjectChanged},
+    facts::{CertificateRevoked, Learned, SubjectChange, SubjectChanged},
 };
 use warikan_messaging::{Outbox, begin_write};
-use warikan_types::{CertificateHandle, Id, RevocationReason, Timestamp};
+use warikan_types::{CertificateHandle, Environment, Id, RevocationReason, Timestamp};
 
 use crate::{
     Revocation,
@@ -20,8 +20,11 @@ use crate::{
     error::Error,
     in_force::BringError,
     named::Named,
-    store::{CHUNK, kind_of, lists, reason_of, scope_of, watches},
+    store::{CHUNK, kind_of, lists, reason_of, renewals, scope_of, watches},
 };
+
+/// Serials that are looked up among the watches in one statement; SQLite takes 32,766 values.
+pub(crate) const LOOKED_UP: usize = 8_192;
 
 /// What a flag says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub(crate) struct Flag {
     pub(crate) this_update: Timestamp,
     /// The version that said so.
     pub(crate) version: String,
+    /// When that version was taken over.
+    pub(crate) accepted_at: Timestamp,
 }
 
 impl Flag {
@@ -49,6 +54,7 @@ impl Flag {
             revoked_at: Timestamp::new(entry.revoked_at),
             this_update: Timestamp::new(version.this_update),
             version: version.version.clone(),
+            accepted_at: Timestamp::new(version.accepted_at),
         })
     }
 }
@@ -84,15 +90,25 @@ impl Revocation {
         let mut flagged = 0;
         let mut named = in_force.named(versions);
         loop {
-            let newly: Vec<Named> = named.by_ref().take(CHUNK).collect();
+            let newly: Vec<Named> = named.by_ref().take(LOOKED_UP).collect();
             if newly.is_empty() {
                 return Ok(Some(flagged));
             }
-            loop {
-                let (seen, written) = self.flag_batch(list, &newly).await?;
-                flagged += written;
-                if seen < CHUNK {
-                    break;
+            // Nearly no serial of a new list is watched: asking first, for many at a time, spares the lock.
+            let serials = newly.iter().map(|entry| entry.serial.clone());
+            let db = self.0.db.worker();
+            let watched = watches::watched(db, &list.environment, &list.issuer, serials).await?;
+            let watched: Vec<Named> = newly
+                .into_iter()
+                .filter(|entry| watched.contains(&entry.serial))
+                .collect();
+            for some in watched.chunks(CHUNK) {
+                loop {
+                    let (seen, written) = self.flag_batch(list, some).await?;
+                    flagged += written;
+                    if seen < CHUNK {
+                        break;
+                    }
                 }
             }
         }
@@ -106,11 +122,6 @@ impl Revocation {
     ) -> Result<(usize, u64), Error> {
         let serials = || newly.iter().map(|entry| entry.serial.clone());
         let (environment, issuer) = (&list.environment, &list.issuer);
-        // Nearly no serial of a new list is watched: asking first spares the lock.
-        let ahead = watches::unflagged(self.0.db.worker(), environment, issuer, serials()).await?;
-        if ahead.is_empty() {
-            return Ok((0, 0));
-        }
         let now = self.0.platform.clock().now();
         let txn = begin_write(self.0.db.worker()).await?;
         let found = watches::unflagged(&txn, environment, issuer, serials()).await?;
@@ -126,6 +137,10 @@ impl Revocation {
             .collect();
         let mut facts = Vec::new();
         let mut told = watches::flagged_before(&txn, &found).await?;
+        let certificates = found
+            .iter()
+            .map(|row| (Id::from_uuid(row.tenant), row.handle));
+        let renewed = renewals::of(&txn, certificates).await?;
         let mut written = 0;
         for row in &found {
             let entry = by_serial.get(row.serial.as_slice());
@@ -135,7 +150,9 @@ impl Revocation {
             };
             let flag = Flag::of(entry, version, now)?;
             if watches::flag(&txn, row.id, &flag).await? {
-                facts.push(self.revoked(row, &flag)?);
+                let learned = self.learned(scope_of(row)?.environment(), &flag);
+                let renewed_by = renewed.get(&row.handle).copied();
+                facts.push(self.revoked(row, &flag, renewed_by, Some(learned))?);
                 facts.extend(self.changed(row, &flag, &mut told)?);
                 written += 1;
             }
@@ -146,8 +163,23 @@ impl Revocation {
         Ok((found.len(), written))
     }
 
+    /// Since when a tenant could have been told, by the platform's clock: the list has the age that it has, by whichever clock.
+    fn learned(&self, environment: Environment, flag: &Flag) -> Learned {
+        let age = self.time_of(environment).since(flag.this_update);
+        Learned {
+            published_at: flag.at.minus(age),
+            accepted_at: flag.accepted_at,
+        }
+    }
+
     /// The fact that tells of a flag, for that watch's tenant alone.
-    pub(crate) fn revoked(&self, row: &watch::Model, flag: &Flag) -> Result<Envelope, Error> {
+    pub(crate) fn revoked(
+        &self,
+        row: &watch::Model,
+        flag: &Flag,
+        renewed_by: Option<CertificateHandle>,
+        learned: Option<Learned>,
+    ) -> Result<Envelope, Error> {
         let watch = Id::from_uuid(row.id);
         let fact = CertificateRevoked {
             watch,
@@ -158,6 +190,8 @@ impl Revocation {
             revoked_at: flag.revoked_at,
             this_update: flag.this_update,
             source_version: flag.version.clone(),
+            learned,
+            renewed_by,
         };
         let id = self.0.platform.entropy.id(flag.at);
         let scope = Some(scope_of(row)?);
@@ -187,6 +221,7 @@ impl Revocation {
             handle: CertificateHandle::from_uuid(row.handle),
             kind: kind_of(&row.kind)?,
             verification: None,
+            replaces: None,
         };
         let id = self.0.platform.entropy.id(flag.at);
         let scope = Some(scope_of(row)?);

@@ -4,10 +4,64 @@ use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use warikan_contracts::facts::Channel;
 use warikan_runtime::metrics;
 use warikan_types::{Environment, Timestamp};
 
 use crate::{Revocation, store::issuer_of};
+
+/// How fresh what the platform knows is: for everybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct StatusFreshness {
+    /// Production and the sandbox.
+    environments: Vec<EnvironmentFreshness>,
+}
+
+/// An environment's sources that hold knowledge. OCSP is asked live and holds none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct EnvironmentFreshness {
+    /// Which.
+    environment: Environment,
+    /// The moment that `age_seconds` and `stale_lists` are of, by the environment's clock.
+    as_of: Timestamp,
+    /// What is known by each channel.
+    channels: Vec<ChannelFreshness>,
+}
+
+/// How a channel stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FreshnessState {
+    /// Every list is in force.
+    Fresh,
+    /// Some are past their nextUpdate.
+    Stale,
+    /// There is none.
+    Unavailable,
+}
+
+/// A channel's knowledge, in sum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ChannelFreshness {
+    /// Which.
+    channel: Channel,
+    /// How it stands.
+    state: FreshnessState,
+    /// Lists in force.
+    lists: u64,
+    /// Lists past their nextUpdate: they say *good* of no certificate any more.
+    stale_lists: u64,
+    /// thisUpdate of the oldest list.
+    oldest_this_update: Option<Timestamp>,
+    /// thisUpdate of the newest list.
+    newest_this_update: Option<Timestamp>,
+    /// The earliest nextUpdate.
+    next_update: Option<Timestamp>,
+    /// Seconds since the oldest thisUpdate.
+    age_seconds: Option<u64>,
+    /// Names all lists together as they stand: what a campaign begun now has as its `status_version`.
+    status_version: Option<String>,
+}
 
 /// The freshness of an environment's revocation lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -48,6 +102,41 @@ impl Freshness {
 }
 
 impl Revocation {
+    /// What everybody may know: sums over all lists, and a name that says nothing of what is in them.
+    pub(crate) fn status_freshness(&self) -> StatusFreshness {
+        let environments = [Environment::Production, Environment::Sandbox];
+        StatusFreshness {
+            environments: environments
+                .into_iter()
+                .map(|environment| EnvironmentFreshness {
+                    environment,
+                    as_of: self.time_of(environment),
+                    channels: vec![self.list_freshness(environment)],
+                })
+                .collect(),
+        }
+    }
+
+    fn list_freshness(&self, environment: Environment) -> ChannelFreshness {
+        let sum = self.freshness(environment);
+        let state = match (sum.lists, sum.stale_lists) {
+            (0, _) => FreshnessState::Unavailable,
+            (_, 0) => FreshnessState::Fresh,
+            _ => FreshnessState::Stale,
+        };
+        ChannelFreshness {
+            channel: Channel::Crl,
+            state,
+            lists: sum.lists,
+            stale_lists: sum.stale_lists,
+            oldest_this_update: sum.oldest_this_update,
+            newest_this_update: sum.newest_this_update,
+            next_update: sum.next_update,
+            age_seconds: sum.age_seconds,
+            status_version: (sum.lists > 0).then(|| self.0.names.of(&self.0.status, environment)),
+        }
+    }
+
     /// The freshness of an environment by its own clock. Lists of issuers whose own time is over no longer count.
     pub(crate) fn freshness(&self, environment: Environment) -> Freshness {
         let at = self.time_of(environment);

@@ -35,6 +35,8 @@ mod flag;
 mod freshness;
 mod in_force;
 mod known_lists;
+#[doc(hidden)]
+pub mod measured;
 mod meter;
 mod migrations;
 mod named;
@@ -47,6 +49,7 @@ mod source;
 mod source_state;
 mod start_watch;
 mod status;
+mod status_view;
 mod store;
 mod sync_crls;
 mod table;
@@ -64,12 +67,17 @@ use actix_web::web::Data;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio::sync::{Mutex, Notify};
 use utoipa_actix_web::service_config::ServiceConfig;
-use warikan_contracts::api::CertificateStatus;
+use warikan_contracts::{
+    api::CertificateStatus,
+    operations::{Metered, MeteredOperations},
+};
 use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_metering::Operations;
 use warikan_pki::PinnedAnchors;
 use warikan_runtime::{
     Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
+use warikan_status::Sources;
 use warikan_types::Clock;
 
 pub use api::routes;
@@ -84,6 +92,9 @@ pub use sync_crls::SyncError;
 /// The service's name, and that of its database.
 const NAME: &str = "revocation";
 
+/// What of it is paid for: the checks of watches, campaigns and look-ups.
+pub const METERS: &[Metered] = &[Metered::StatusCheck];
+
 /// The revocation service. Clones share it.
 #[derive(Clone)]
 pub struct Revocation(Arc<Inner>);
@@ -97,6 +108,9 @@ struct Inner {
     client: source::SourceClient,
     sources: Vec<source_state::SourceState>,
     status: Arc<status::StatusStore>,
+    /// The same, and responders beside it, for what tenants ask one by one.
+    asked: Sources,
+    names: snapshot::Names,
     /// Up to which of the versions that any process took over this one has looked.
     caught_up: AtomicI64,
     /// Names this process to those who follow its status versions.
@@ -115,6 +129,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         let mut all = warikan_messaging::migrations();
         all.extend(warikan_http::migrations());
+        all.extend(warikan_metering::migrations());
         all.extend(migrations::own());
         all
     }
@@ -133,8 +148,16 @@ impl Revocation {
     ) -> Result<Self, OpenError> {
         let sources = source_state::sources(&config).map_err(refused)?;
         let client = source::SourceClient::new(&config).map_err(refused)?;
+        let status = Arc::new(status::StatusStore::default());
+        let asked = Sources::new(
+            Arc::clone(&status) as Arc<dyn CertificateStatus>,
+            &config.ocsp,
+            check_certificate::CLOCK_SKEW,
+            on.clock().clone(),
+            on.entropy.clone(),
+        )
+        .map_err(refused)?;
         let db = on.databases.open(NAME, Migrator).await?;
-        let status = status::StatusStore::default();
         let caught_up = in_force::load(db.worker(), &status)
             .await
             .map_err(OpenError::database(NAME))?;
@@ -150,7 +173,9 @@ impl Revocation {
             config,
             client,
             sources,
-            status: Arc::new(status),
+            status,
+            asked,
+            names: snapshot::Names::default(),
             caught_up: AtomicI64::new(caught_up),
             epoch: on
                 .entropy
@@ -186,6 +211,13 @@ impl Revocation {
     #[must_use]
     pub fn status(&self) -> Arc<dyn CertificateStatus> {
         Arc::clone(&self.0.status) as Arc<dyn CertificateStatus>
+    }
+
+    /// What billing asks: the operations that are to be paid for.
+    #[must_use]
+    pub fn operations(&self) -> Arc<dyn MeteredOperations> {
+        let db = self.0.db.clone();
+        Arc::new(Operations::new(NAME, METERS, db))
     }
 
     /// What it brings into a process.

@@ -5,10 +5,12 @@
 
 use std::collections::HashSet;
 
+use sea_orm::{DatabaseTransaction, DbErr};
 use uuid::Uuid;
 use warikan_contracts::{
     Envelope,
     facts::{Channel, CheckedCertificate, StatusChecked},
+    operations::MeteredOperation,
 };
 use warikan_messaging::Outbox;
 use warikan_types::{BillingMonth, CertificateHandle, TenantScope};
@@ -19,6 +21,9 @@ use crate::{
     error::Error,
     store::{kind_of, metering, partition_text},
 };
+
+/// Certificates that one fact names.
+const CHECKED_A_FACT: usize = 500;
 
 type Lists = HashSet<(String, String, String)>;
 
@@ -60,47 +65,52 @@ impl Revocation {
             }
             let ids: Vec<Uuid> = covered.iter().map(|row| row.id).collect();
             metering::mark(scope, &txn, month, &ids).await?;
-            let fact = self.checked(scope, month, &covered)?;
-            Outbox::append(&txn, [fact]).await?;
+            let certificates = distinct(&covered)?;
+            let told = (month, Channel::Crl, certificates);
+            self.tell_checked(&txn, scope, told).await?;
             txn.commit().await?;
             self.0.relay.wake();
         }
     }
 
-    /// One fact for at most 500 watches; a certificate with several watches is named once.
-    fn checked(
+    /// Tells billing of checks (month, channel, certificates), and keeps them as operations that it can ask for.
+    pub(crate) async fn tell_checked(
         &self,
+        txn: &DatabaseTransaction,
         scope: TenantScope,
-        month: BillingMonth,
-        rows: &[&watch::Model],
-    ) -> Result<Envelope, Error> {
-        let mut seen = HashSet::new();
-        let mut certificates = Vec::new();
-        for row in rows.iter().filter(|row| seen.insert(row.handle)) {
-            certificates.push(CheckedCertificate {
-                handle: CertificateHandle::from_uuid(row.handle),
-                kind: kind_of(&row.kind)?,
-            });
-        }
-        Ok(self.status_checked(scope, month, certificates))
-    }
-
-    /// The fact that billing counts.
-    pub(crate) fn status_checked(
-        &self,
-        scope: TenantScope,
-        month: BillingMonth,
-        certificates: Vec<CheckedCertificate>,
-    ) -> Envelope {
+        (month, channel, certificates): (BillingMonth, Channel, Vec<CheckedCertificate>),
+    ) -> Result<(), DbErr> {
         let now = self.0.platform.clock().now();
-        let fact = StatusChecked {
-            month,
-            channel: Channel::Crl,
-            certificates,
-        };
-        let id = self.0.platform.entropy.id(now);
-        Envelope::of(id, Some(scope), now, scope.tenant().to_string(), &fact)
+        let mut facts = Vec::new();
+        let mut operations = Vec::with_capacity(certificates.len());
+        for some in certificates.chunks(CHECKED_A_FACT) {
+            let fact = StatusChecked {
+                month,
+                channel,
+                certificates: some.to_vec(),
+            };
+            let id = self.0.platform.entropy.id(now);
+            let checks = MeteredOperation::of_checks(id, now, &fact);
+            operations.extend(checks.into_iter().map(|one| (scope, one)));
+            let about = scope.tenant().to_string();
+            facts.push(Envelope::of(id, Some(scope), now, about, &fact));
+        }
+        warikan_metering::append(txn, &operations).await?;
+        Outbox::append(txn, facts).await
     }
+}
+
+/// A certificate with several watches is named once.
+fn distinct(rows: &[&watch::Model]) -> Result<Vec<CheckedCertificate>, Error> {
+    let mut seen = HashSet::new();
+    let mut certificates = Vec::new();
+    for row in rows.iter().filter(|row| seen.insert(row.handle)) {
+        certificates.push(CheckedCertificate {
+            handle: CertificateHandle::from_uuid(row.handle),
+            kind: kind_of(&row.kind)?,
+        });
+    }
+    Ok(certificates)
 }
 
 /// Whether the list of the certificate's partition, or its issuer's undivided one, was in force.

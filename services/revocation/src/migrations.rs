@@ -1,6 +1,8 @@
 //! The schema, one step per struct.
 
 mod campaigns;
+mod live_checks;
+mod renewals;
 mod snapshots;
 
 use sea_orm_migration::prelude::*;
@@ -14,6 +16,8 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Notices),
         Box::new(snapshots::Snapshots),
         Box::new(campaigns::Campaigns),
+        Box::new(renewals::Renewals),
+        Box::new(live_checks::LiveChecks),
     ]
 }
 

@@ -87,13 +87,13 @@ fn take<'a>(
 ) -> Result<(VerifiedCrl<'a>, Rows), CrlError> {
     signed.prove(anchor)?;
     let mut rows = Rows {
-        // Grows without moving what is there: a list of small entries would double its table otherwise.
+        // Room in the address space for as many as there can be; memory is taken by those that come. A table that grew, or was cut to
+        // its size in the end, would be there twice while it moves.
         narrow: Vec::with_capacity(octets / SMALLEST_ENTRY),
         wide: Vec::new(),
         removed: Vec::new(),
     };
     let list = signed.walk(anchor, at, |entry| rows.add(entry))?;
-    rows.narrow.shrink_to_fit();
     Ok((list, rows))
 }
 

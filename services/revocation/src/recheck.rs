@@ -2,6 +2,7 @@
 //!
 //! What it finds, the event path has missed; the number must be zero, and every run leaves it in a row and in the log.
 
+use warikan_runtime::metrics;
 use warikan_types::{Id, Request};
 
 use crate::{Revocation, error::Error, store::lists};
@@ -34,6 +35,7 @@ impl Revocation {
         let now = self.0.platform.clock().now();
         let id: Id<Request> = self.0.platform.entropy.id(now);
         lists::rechecked(self.0.db.worker(), id.uuid(), now, all.len(), missed).await?;
+        metrics::recheck_missed(missed);
         if missed == 0 {
             tracing::info!(lists = all.len(), missed, "full re-check");
         } else {

@@ -3,7 +3,10 @@
 //! Whoever asks many questions that belong together asks them of a snapshot: whatever is taken over meanwhile, its answers are of
 //! one moment, and its name says which.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use warikan_contracts::api::StatusAnswer;
 use warikan_pki::sha256;
@@ -63,6 +66,27 @@ impl Snapshot {
         let own = partition.and_then(|one| self.lists.get(&key(Some(one))));
         let covering = own.into_iter().chain(self.lists.get(&key(None)));
         weightiest(covering.map(|list| list.answer(&certificate.serial)))
+    }
+}
+
+/// The names of present snapshots: making one costs a hash over thousands of lines, and anybody may ask.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Mutex<HashMap<Environment, (u64, String)>>);
+
+impl Names {
+    /// The name that [`Snapshot::of`] would have now.
+    pub(crate) fn of(&self, status: &StatusStore, environment: Environment) -> String {
+        // Asked for first: a change in between makes the name younger than its number, and it is made anew.
+        let change = status.changes();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&environment) {
+            Some((of, name)) if *of == change => name.clone(),
+            _ => {
+                let name = Snapshot::of(status, environment).name;
+                known.insert(environment, (change, name.clone()));
+                name
+            }
+        }
     }
 }
 

@@ -148,19 +148,40 @@ impl SourceClient {
             etag: said(ETAG),
             last_modified: said(LAST_MODIFIED),
         };
-        let declared = response.content_length().unwrap_or(0);
-        if usize::try_from(declared).map_or(true, |declared| declared > limit) {
-            return Err(ListProblem::TooLarge(limit));
-        }
-        // Grows with what really comes, not with what the sender declares.
-        let mut octets = Vec::new();
+        let mut body = Body::new(response.content_length(), limit)?;
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if octets.len() + chunk.len() > limit {
-                return Err(ListProblem::TooLarge(limit));
-            }
-            octets.extend_from_slice(&chunk);
+            body.add(&chunk)?;
         }
-        Ok(Fetched::Octets(octets, validators))
+        Ok(Fetched::Octets(body.octets, validators))
+    }
+}
+
+/// What comes of a body: in memory once, however large it grows.
+struct Body {
+    octets: Vec<u8>,
+    limit: usize,
+}
+
+impl Body {
+    /// Room for what the sender declares, or else for the most that is taken: a buffer that grows would be there twice while it moves. It
+    /// is room in the address space; memory is taken by what really comes (F048).
+    fn new(declared: Option<u64>, limit: usize) -> Result<Self, ListProblem> {
+        let declared = declared.map_or(Ok(limit), usize::try_from);
+        let room = declared.ok().filter(|octets| *octets <= limit);
+        let mut octets = Vec::new();
+        let room = room.ok_or(ListProblem::TooLarge(limit))?;
+        octets
+            .try_reserve_exact(room)
+            .map_err(|_| ListProblem::TooLarge(limit))?;
+        Ok(Self { octets, limit })
+    }
+
+    fn add(&mut self, chunk: &[u8]) -> Result<(), ListProblem> {
+        if self.octets.len() + chunk.len() > self.limit {
+            return Err(ListProblem::TooLarge(self.limit));
+        }
+        self.octets.extend_from_slice(chunk);
+        Ok(())
     }
 }
 
@@ -201,6 +222,25 @@ fn same_host(base: &Url, url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f047_f048_a_body_is_in_memory_once_and_never_larger_than_is_taken() {
+        for declared in [None, Some(1_000)] {
+            let mut body = Body::new(declared, 1_000).unwrap();
+            let place = body.octets.as_ptr();
+            for _ in 0..100 {
+                body.add(&[7; 10]).unwrap();
+            }
+            assert_eq!(body.octets.as_ptr(), place, "it never moved");
+            assert_eq!(body.add(&[7]), Err(ListProblem::TooLarge(1_000)));
+        }
+        for too_much in [1_001, u64::MAX] {
+            assert!(Body::new(Some(too_much), 1_000).is_err());
+        }
+        // A sender that says less than it sends is read on, up to what is taken.
+        let mut body = Body::new(Some(1), 1_000).unwrap();
+        assert_eq!(body.add(&[7; 1_000]), Ok(()));
+    }
 
     #[test]
     fn f040_an_index_names_addresses_on_its_own_host_only() {

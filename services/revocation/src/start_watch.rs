@@ -10,7 +10,10 @@ use warikan_http::{Answer, Idempotency};
 use warikan_messaging::{Hold, Outbox, hold};
 use warikan_pki::{Certificate, Examined, PathError, examine, is_der};
 use warikan_runtime::Keys;
-use warikan_types::{CertificateId, CertificateKind, Environment, Sealer, TenantScope, Timestamp};
+use warikan_types::{
+    CertificateHandle, CertificateId, CertificateKind, Environment, Id, Sealer, TenantScope,
+    Timestamp,
+};
 
 use crate::{
     Revocation,
@@ -18,7 +21,7 @@ use crate::{
     error::Error,
     flag::Flag,
     named::Named,
-    store::{erasure, lists, partition_text, watches},
+    store::{erasure, lists, partition_text, renewals, watches},
     watch::{WATCHES_PER_CERTIFICATE, WatchView, open_reference, reference_place},
 };
 
@@ -161,12 +164,16 @@ impl Revocation {
         // Two requests for one certificate at once: the second finds the first's watch.
         hold(&txn, &format!("twin/{}", order.handle), Hold::Exclusive).await?;
         let answer = match twin(scope, &txn, &order, sealer).await? {
-            Some(existing) => Answer::json(200, &WatchView::of(&existing, sealer)?),
+            Some(existing) => {
+                let renewed_by = renewed_by(&txn, &existing).await?;
+                Answer::json(200, &WatchView::of(&existing, renewed_by, sealer)?)
+            }
             None => {
                 let (row, fact) = self.prepare(scope, &txn, &order, now).await?;
                 watches::insert(&txn, row.clone()).await?;
                 Outbox::append(&txn, fact).await?;
-                Answer::json(201, &WatchView::of(&row, sealer)?)
+                let renewed_by = renewed_by(&txn, &row).await?;
+                Answer::json(201, &WatchView::of(&row, renewed_by, sealer)?)
             }
         };
         once.keep(&txn, &answer).await?;
@@ -220,9 +227,19 @@ impl Revocation {
         row.revoked_at = Some(flag.revoked_at.utc());
         row.flag_this_update = Some(flag.this_update.utc());
         row.flag_version = Some(flag.version.clone());
-        let fact = self.revoked(&row, &flag)?;
+        let renewed_by = renewed_by(db, &row).await?;
+        let fact = self.revoked(&row, &flag, renewed_by, None)?;
         Ok((row, Some(fact)))
     }
+}
+
+/// What replaces a watch's certificate.
+async fn renewed_by<C: ConnectionTrait>(
+    db: &C,
+    row: &watch::Model,
+) -> Result<Option<CertificateHandle>, Error> {
+    let known = renewals::of(db, [(Id::from_uuid(row.tenant), row.handle)]).await?;
+    Ok(known.get(&row.handle).copied())
 }
 
 async fn version_of<C: ConnectionTrait>(

@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
@@ -31,6 +32,26 @@ pub(crate) struct ListKey {
     pub(crate) environment: Environment,
     pub(crate) issuer: IssuerKey,
     pub(crate) partition: Option<CrlPartition>,
+}
+
+/// Hashes a [`ListKey`], which is digests already: a look-up asks for two of them, and a hash that withstands chosen keys would
+/// be most of its work. Nobody can choose these but who finds collisions of SHA-256.
+#[derive(Default)]
+pub(crate) struct OfDigests(u64);
+
+impl Hasher for OfDigests {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, octets: &[u8]) {
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(octets) {
+            *to = *from;
+        }
+        let mixed = self.0.rotate_left(5) ^ u64::from_le_bytes(first);
+        self.0 = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
 }
 
 /// One version of one list, with everything that ever left it.
@@ -103,7 +124,7 @@ pub(crate) struct StatusStore {
 struct Versions {
     /// Counts the changes.
     changes: u64,
-    in_force: HashMap<ListKey, InForce>,
+    in_force: HashMap<ListKey, InForce, BuildHasherDefault<OfDigests>>,
 }
 
 struct InForce {
@@ -124,7 +145,8 @@ impl StatusStore {
         change: Option<Bytes>,
     ) -> Arc<ListStatus> {
         let version = Arc::new(version);
-        {
+        // Let go only after the lock: a large table takes milliseconds to free, and look-ups would wait for it.
+        let _before = {
             let mut lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
             let known = lists.in_force.get(&key);
             if let Some(known) = known
@@ -135,11 +157,12 @@ impl StatusStore {
             lists.changes += 1;
             let number = lists.changes;
             let mut lately = VecDeque::new();
+            let mut before = lists.in_force.remove(&key);
             if let Some(change) = change
-                && let Some(known) = lists.in_force.remove(&key)
+                && let Some(known) = &mut before
                 && known.version.seq + 1 == version.seq
             {
-                lately = known.lately;
+                lately = std::mem::take(&mut known.lately);
                 lately.truncate(KEPT_CHANGES - 1);
                 let step = Step {
                     from: known.version.seq,
@@ -154,13 +177,19 @@ impl StatusStore {
                 lately,
             };
             lists.in_force.insert(key, in_force);
-        }
+            before
+        };
         self.changed.notify_waiters();
         version
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Versions> {
         self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the last change.
+    pub(crate) fn changes(&self) -> u64 {
+        self.read().changes
     }
 
     /// Resolves when there was a change after this one.

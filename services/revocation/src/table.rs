@@ -5,11 +5,12 @@
 //!
 //! Serials are sorted and cut into a head (all but the last sixteen bits, each head once) and a low half. That is a roaring
 //! bitmap's array form laid flat, with one difference that decides: an entry's place is its index into the other columns, so a
-//! look-up needs no rank over the containers before it. And a municipality's list names about ten serials under each head, where a
-//! container of its own for each would cost more than the serials.
+//! look-up needs no rank over the containers before it, and there is one structure where there would be two. `BENCH.md` has both
+//! beside each other. Where a serial would stand says a guide ([`guide`]), made when the table is.
 
 mod blob;
 mod build;
+mod guide;
 mod merge;
 mod past;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use warikan_types::Serial;
 
 use crate::diff::{Revocation, Said};
+use guide::Guide;
 
 pub(crate) use blob::{change_from_blob, change_to_blob, table_from_blob, table_to_blob};
 pub(crate) use build::Builder;
@@ -68,6 +70,8 @@ pub(crate) struct Table {
     gone: Vec<(u64, u32)>,
     /// Rows of uncommon size.
     pub(crate) wide: BTreeMap<Serial, Row<Revocation>>,
+    /// Made of the serials; not stored.
+    guide: Guide,
 }
 
 impl Table {
@@ -118,10 +122,23 @@ impl Table {
     }
 
     fn place(&self, serial: u64) -> Option<usize> {
-        let head = self.heads.binary_search(&(serial >> 16)).ok()?;
-        let (from, to) = (self.starts[head] as usize, self.starts[head + 1] as usize);
+        let (from, to) = match self.guide.rows(serial) {
+            Some(rows) => rows,
+            None => {
+                let head = self.heads.binary_search(&(serial >> 16)).ok()?;
+                (self.starts[head] as usize, self.starts[head + 1] as usize)
+            }
+        };
         let low = (serial & 0xffff) as u16;
         Some(from + self.lows[from..to].binary_search(&low).ok()?)
+    }
+
+    /// The table, once its rows are all there.
+    fn guided(mut self) -> Self {
+        let last = self.heads.last().zip(self.lows.last());
+        let last = last.map_or(0, |(head, low)| (head << 16) | u64::from(*low));
+        self.guide = Guide::of(self.serials(), self.lows.len(), last);
+        self
     }
 
     fn said_at(&self, place: usize) -> Said {

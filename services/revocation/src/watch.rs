@@ -1,5 +1,6 @@
 //! A watch as its tenant sees it.
 
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_types::{
@@ -10,7 +11,7 @@ use warikan_types::{
 use crate::{
     entity::watch,
     error::Error,
-    store::{kind_of, reason_of, scope_of},
+    store::{kind_of, reason_of, renewals, scope_of},
 };
 
 /// Watches one tenant may have of one certificate at a time, each under its own reference.
@@ -82,11 +83,32 @@ pub(crate) struct WatchView {
     pub(crate) created_at: Timestamp,
     /// Why it is flagged; stays when the watch ends.
     pub(crate) flag: Option<FlagView>,
+    /// The certificate that replaces it: a later one of the same person and kind that you verified.
+    pub(crate) renewed_by: Option<CertificateHandle>,
 }
 
 impl WatchView {
+    /// Of these rows, with what replaces their certificates.
+    pub(crate) async fn of_all<C: ConnectionTrait>(
+        db: &C,
+        rows: &[watch::Model],
+        sealer: &Sealer,
+    ) -> Result<Vec<Self>, Error> {
+        let certificates = rows
+            .iter()
+            .map(|row| (Id::from_uuid(row.tenant), row.handle));
+        let renewed = renewals::of(db, certificates).await?;
+        rows.iter()
+            .map(|row| Self::of(row, renewed.get(&row.handle).copied(), sealer))
+            .collect()
+    }
+
     /// From a row; opens the reference.
-    pub(crate) fn of(row: &watch::Model, sealer: &Sealer) -> Result<Self, Error> {
+    pub(crate) fn of(
+        row: &watch::Model,
+        renewed_by: Option<CertificateHandle>,
+        sealer: &Sealer,
+    ) -> Result<Self, Error> {
         let flag = match (row.flagged_at, row.flag_reason) {
             (Some(detected_at), Some(reason)) => {
                 let reason = reason_of(reason)?;
@@ -116,6 +138,7 @@ impl WatchView {
             },
             created_at: Timestamp::new(row.created_at),
             flag,
+            renewed_by,
         })
     }
 }

@@ -4,12 +4,16 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use support::{Bench, SIGNATURE};
-use warikan_contracts::facts::{Channel, StatusChecked};
+use warikan_contracts::{
+    facts::{Channel, StatusChecked},
+    operations::{Metered, OperationGroup},
+};
 use warikan_simulator::LifeEvent;
+use warikan_types::{CertificateHandle, TenantScope};
 
 /// How often each certificate was metered in each month.
 fn metered(bench: &Bench) -> BTreeMap<(String, String), usize> {
@@ -20,6 +24,28 @@ fn metered(bench: &Bench) -> BTreeMap<(String, String), usize> {
         for one in fact.certificates {
             let key = (fact.month.to_string(), one.handle.to_string());
             *counts.entry(key).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// The same, as the service keeps it for billing to ask for.
+async fn kept(bench: &Bench, tenant: TenantScope) -> BTreeMap<(String, String), usize> {
+    let operations = bench.revocation.operations();
+    let until = bench.house.clock().now().plus(Duration::from_secs(1));
+    let group = OperationGroup::of(tenant, Metered::StatusCheck);
+    let mut counts = BTreeMap::new();
+    for month in ["2026-11", "2026-12", "2027-01"] {
+        let month = month.parse().unwrap();
+        let page = operations.page(month, until, group, None).await.unwrap();
+        let tallies = operations.tallies(month, until).await.unwrap();
+        let told = tallies.iter().map(|one| one.tally.operations).sum::<i64>();
+        assert_eq!(told, i64::try_from(page.len()).unwrap());
+        for one in page {
+            let handle = CertificateHandle::from_uuid(one.key.id);
+            *counts
+                .entry((one.month.to_string(), handle.to_string()))
+                .or_default() += 1;
         }
     }
     counts
@@ -78,6 +104,7 @@ async fn f076_a_watched_certificate_counts_once_a_month_in_japan() {
     bench.publish_and_sync().await;
     both.insert(("2027-01".to_owned(), handles[0].clone()), 1);
     assert_eq!(metered(&bench), both);
+    assert_eq!(kept(&bench, tenant).await, both, "F074");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -118,4 +145,8 @@ async fn a_partition_that_did_not_come_is_not_metered_and_a_check_is() {
     assert_eq!(envelope.scope, Some(tenant));
     assert_eq!(fact.certificates.len(), 1);
     assert_eq!(fact.certificates[0].handle.to_string(), handle(&watches[0]));
+    // Checked by watch and by look-up: told twice, and one operation.
+    let kept = kept(&bench, tenant).await;
+    assert_eq!(kept.len(), 9);
+    assert!(kept.keys().eq(metered(&bench).keys()));
 }

@@ -148,7 +148,7 @@ async fn f053_an_earlier_day_is_answered_by_its_own_lists() {
             .status_as_of(bench.environment, &of.0, of.1, at);
         answer
             .await
-            .ok()
+            .unwrap()
             .map(|answer| (answer.state, answer.this_update, answer.version))
     };
     let before = Timestamp::new(bench.now());

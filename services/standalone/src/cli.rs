@@ -182,7 +182,7 @@ pub(crate) async fn serve(
     let collector = config.ops.otlp_traces.as_deref();
     let name = format!("warikan-{role}");
     let _telemetry = init_with_traces(LOG_FILTER, config.json_logs, collector, &name);
-    serve::run(config, role, out).await
+    Box::pin(serve::run(config, role, out)).await
 }
 
 async fn run(command: Command) -> anyhow::Result<bool> {
@@ -196,7 +196,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let config = options.load()?;
             init_telemetry(LOG_FILTER, config.json_logs);
             let mut done = Vec::new();
-            let outcome = compose::migrate(&config, |service| done.push(service)).await;
+            let outcome = Box::pin(compose::migrate(&config, |service| done.push(service))).await;
             for service in done {
                 writeln!(out, "{service}: up to date")?;
             }

@@ -3,83 +3,47 @@
 //! The shapes differ in arguments alone. In the one binary services are opened over one platform and ask each other in memory; as a
 //! process of its own a service is opened by the same call, and what it would have asked in memory it follows over HTTP.
 
+mod clock;
+mod denied;
+mod error;
 mod follow;
 mod locks;
+mod paid_for;
 mod role;
 mod running;
+mod sandbox;
 
-use std::{fs::File, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
+use ipnet::IpNet;
 use warikan_billing::Billing;
 use warikan_contracts::api::CertificateStatus;
-use warikan_gateway::{Drain, Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
-use warikan_messaging::{Bus, ConfigError as BusConfigError};
+use warikan_gateway::{DenyList, Drain, Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
+use warikan_messaging::Bus;
 use warikan_onboarding::{Bootstrap, Onboarding};
 use warikan_pki::PinnedAnchors;
-use warikan_revocation::{Revocation, Source, StatusReplica};
+use warikan_revocation::{Revocation, StatusReplica};
 use warikan_runtime::{
-    Cache, Clocks, DatabaseConfigError, DatabaseKind, KeyError, Keys, Module, OpenError, Peer,
-    Platform, Quota,
+    Cache, ClockGuard, Clocks, DatabaseKind, Keys, Module, OpenError, Peer, Platform, Quota,
+    RedisServer,
 };
 use warikan_sandbox::Sandbox;
-use warikan_types::{Clock, Entropy, Environment};
-use warikan_verification::{CertIdUse, Certificates, NonceUse, Responder, Verification};
+use warikan_types::{Clock, Entropy};
+use warikan_verification::Verification;
 use warikan_webhooks::Webhooks;
 
-use self::follow::Followers;
+use self::{
+    follow::Followers,
+    sandbox::{sandbox_responder, sandbox_source},
+};
 use crate::{
-    anchors::{self, LoadError},
+    anchors,
     config::{Addresses, Config},
 };
 
+pub use error::{ComposeError, failed};
 pub use role::{Role, remotes};
 pub use running::Running;
-
-/// The house cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum ComposeError {
-    /// A directory or port cannot be used.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// Another process uses the same data directory.
-    #[error("{} is in use by another warikan process; two on one directory would tear its databases", .0.display())]
-    InUse(PathBuf),
-    /// The configuration has no such service.
-    #[error("sandbox.enabled is false: this installation has no sandbox to serve")]
-    NoSandbox,
-    /// The address is not repeated: it may hold a password.
-    #[error("limits.redis_url is not of the form redis://[user:password@]host:port[/db]")]
-    RedisUrl,
-    /// The broker.
-    #[error(transparent)]
-    RabbitMq(#[from] BusConfigError),
-    /// The key file.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// A service.
-    #[error(transparent)]
-    Service(#[from] OpenError),
-    /// Where databases lie.
-    #[error("the configuration is not acceptable: {0}")]
-    Database(#[from] DatabaseConfigError),
-    /// The trust anchors.
-    #[error(transparent)]
-    Anchors(#[from] LoadError),
-    /// No HTTP client can be made on this machine.
-    #[error("no HTTP client can be made: {0}")]
-    Client(#[from] reqwest::Error),
-}
-
-/// Wraps an IO error with what was tried.
-pub fn failed(what: impl Into<String>) -> impl FnOnce(io::Error) -> ComposeError {
-    let what = what.into();
-    move |source| ComposeError::Io { what, source }
-}
 
 /// A process's services, opened, not yet serving.
 pub struct House {
@@ -94,6 +58,10 @@ pub struct House {
     workers: usize,
     limits: Limits,
     drain: Drain,
+    trusted_proxies: Vec<IpNet>,
+    /// Whose tokens the edge refuses; in processes that have the edge.
+    pub denied: Option<DenyList>,
+    clock: ClockGuard,
     followers: Followers,
     _locks: Vec<File>,
 }
@@ -146,22 +114,19 @@ fn platform_of(config: &Config, role: Role, clocks: Clocks) -> Result<Platform, 
     })
 }
 
-fn limits(config: &Config) -> Result<Limits, ComposeError> {
+fn limits(config: &Config, redis: Option<RedisServer>) -> Limits {
     let quota = |requests: u32| {
         (requests > 0).then_some(Quota {
             requests,
             window: Duration::from_secs(60),
         })
     };
-    let cache = match &config.limits.redis_url {
-        Some(url) => Cache::redis(&url.0, "warikan").map_err(|_| ComposeError::RedisUrl)?,
-        None => Cache::memory(),
-    };
-    Ok(Limits {
+    Limits {
         tenant: quota(config.limits.tenant_requests_per_minute),
         token: quota(config.limits.token_requests_per_minute),
-        cache,
-    })
+        public: quota(config.limits.public_requests_per_minute),
+        cache: redis.map_or_else(Cache::memory, Cache::redis),
+    }
 }
 
 /// Opens (and migrates) every service. `own_address` is where the process will listen: the sandbox's lists are fetched
@@ -174,7 +139,8 @@ pub async fn open(
     clocks: Clocks,
     own_address: SocketAddr,
 ) -> Result<House, ComposeError> {
-    open_over(config, platform(config, clocks)?, own_address).await
+    // On the heap, as the other deep ones: the compiler bounds how deeply futures may lie within each other.
+    Box::pin(open_over(config, platform(config, clocks)?, own_address)).await
 }
 
 /// As [`open`], over a platform that was made before.
@@ -187,6 +153,7 @@ pub async fn open_over(
     own_address: SocketAddr,
 ) -> Result<House, ComposeError> {
     let locks = own_files(config, &Role::SERVICES.map(Role::name))?;
+    let clock = clock::of_database(&platform, Role::Onboarding);
     let mut modules = Vec::new();
     let mut sandbox_roots = Vec::new();
     let mut revocation_config = config.revocation.clone();
@@ -201,6 +168,8 @@ pub async fn open_over(
         verification_config.ocsp.responders.push(responder);
         modules.push(sandbox.module());
     }
+    // Set once: whoever is asked about a card that is shown is asked about one that is watched.
+    revocation_config.ocsp = verification_config.ocsp.clone();
     let anchors: PinnedAnchors =
         anchors::load(config.production.anchors.as_deref(), sandbox_roots)?.into();
     let onboarding = open_onboarding(config, &platform).await?;
@@ -208,7 +177,8 @@ pub async fn open_over(
     let status = revocation.status();
     let verification = Verification::open(verification_config, &platform, anchors, status).await?;
     let webhooks = Webhooks::open(config.webhooks.clone(), &platform).await?;
-    let billing = Billing::open(config.billing.clone(), &platform).await?;
+    let paid_for = vec![verification.operations(), revocation.operations()];
+    let billing = Billing::open(config.billing.clone(), &platform, paid_for).await?;
     modules.extend([
         onboarding.module(),
         verification.module(),
@@ -216,16 +186,27 @@ pub async fn open_over(
         webhooks.module(),
         billing.module(),
     ]);
+    let redis = config.redis.server()?;
+    let mut followers = Followers::default();
+    followers.add(clock::follow(clock.clone()));
+    let denied = denied::of_service(&onboarding, redis.clone(), &platform);
+    followers.add(denied::follow(denied.clone(), Some(onboarding.denials())));
+    if let Some(redis) = redis.clone() {
+        followers.add(denied::stamp(redis, onboarding.denials(), &platform));
+    }
     Ok(House {
         platform,
-        modules,
+        modules: clock::watched(modules, &clock),
         bootstrap: Some(onboarding.bootstrap().clone()),
         front: Front::Edge,
         brokered: config.rabbitmq.is_some(),
         workers: config.workers,
-        limits: limits(config)?,
+        limits: limits(config, redis),
         drain: Drain::default(),
-        followers: Followers::default(),
+        trusted_proxies: config.gateway.trusted_proxies.clone(),
+        denied: Some(denied),
+        clock,
+        followers,
         _locks: locks,
     })
 }
@@ -241,7 +222,7 @@ fn own_files(config: &Config, services: &[&str]) -> Result<Vec<File>, ComposeErr
 async fn open_onboarding(config: &Config, platform: &Platform) -> Result<Onboarding, OpenError> {
     let own = || config.data_dir.join("operator-credential.json");
     let file = config.operator_credential_file.clone().unwrap_or_else(own);
-    Onboarding::open(file, platform).await
+    Onboarding::open(config.onboarding.clone(), file, platform).await
 }
 
 /// Brings every service's schema up to date, and does nothing else. `told` hears of each service that is done.
@@ -273,23 +254,6 @@ pub async fn migrate(
     Ok(())
 }
 
-fn sandbox_source(base: &str) -> Source {
-    Source {
-        environment: Environment::Sandbox,
-        index_url: format!("{base}/jlis/crl/index.json"),
-    }
-}
-
-fn sandbox_responder(base: &str) -> Responder {
-    Responder {
-        environment: Environment::Sandbox,
-        url: format!("{base}/jlis/ocsp"),
-        certificates: Certificates::All,
-        nonce: NonceUse::Optional,
-        cert_id: CertIdUse::Sha1,
-    }
-}
-
 /// Opens what a process of this role holds. No other process needs to run for it.
 ///
 /// # Errors
@@ -307,14 +271,18 @@ pub async fn open_role(
         return Err(ComposeError::NoSandbox);
     }
     let platform = platform_of(config, role, clocks)?;
+    let redis = config.redis.server()?;
     let mut house = House {
         front: Front::Inner(None),
         brokered: config.rabbitmq.is_some(),
         modules: Vec::new(),
         bootstrap: None,
         workers: config.workers,
-        limits: limits(config)?,
+        limits: limits(config, redis.clone()),
         drain: Drain::default(),
+        trusted_proxies: config.gateway.trusted_proxies.clone(),
+        denied: None,
+        clock: clock::of_database(&platform, role),
         followers: Followers::default(),
         _locks: Vec::new(),
         platform,
@@ -327,24 +295,45 @@ pub async fn open_role(
             house.platform.clone(),
             remotes(config),
             settings,
+            redis.clone(),
             config.workers,
         );
         house.front = Front::Proxy(gateway.map_err(failed("no HTTP client can be made"))?);
+        let onboarding = house.peer(config, role, Role::Onboarding)?;
+        let denied = denied::of_peer(onboarding, redis, &house.platform);
+        house.followers.add(denied::follow(denied.clone(), None));
+        house.denied = Some(denied);
+        house.clock = clock::of_services(config, &house)?;
+        house.followers.add(clock::follow(house.clock.clone()));
         return Ok(house);
     }
     house._locks = own_files(config, &[role.name()])?;
-    house.open_service(config, role).await?;
+    Box::pin(house.open_service(config, role, redis)).await?;
+    house.modules = clock::watched(house.modules, &house.clock);
+    house.followers.add(clock::follow(house.clock.clone()));
     Ok(house)
 }
 
 impl House {
-    async fn open_service(&mut self, config: &Config, role: Role) -> Result<(), ComposeError> {
+    async fn open_service(
+        &mut self,
+        config: &Config,
+        role: Role,
+        redis: Option<RedisServer>,
+    ) -> Result<(), ComposeError> {
         let on = self.platform.clone();
         let module = match role {
             Role::All | Role::Gateway => return Ok(()),
             Role::Onboarding => {
                 let onboarding = open_onboarding(config, &on).await?;
                 self.bootstrap = Some(onboarding.bootstrap().clone());
+                self.front = Front::Inner(Some(Arc::new(warikan_onboarding::inner_routes(
+                    &onboarding,
+                ))));
+                if let Some(redis) = redis {
+                    self.followers
+                        .add(denied::stamp(redis, onboarding.denials(), &on));
+                }
                 onboarding.module()
             }
             Role::Verification => {
@@ -359,14 +348,18 @@ impl House {
                     own.ocsp.responders.push(sandbox_responder(base));
                 }
                 let opened = Verification::open(own, &on, anchors, status).await?;
-                ready_once_complete(opened.module(), replica)
+                self.front =
+                    Front::Inner(Some(Arc::new(warikan_verification::inner_routes(&opened))));
+                follow::ready_once_told(opened.module(), replica)
             }
             Role::Revocation => {
                 let anchors = self.anchors(config, role)?;
                 let mut own = config.revocation.clone();
+                own.ocsp = config.verification.ocsp.clone();
                 if config.sandbox.enabled {
                     let base = config.topology.sandbox.first();
                     own.sources.push(sandbox_source(base));
+                    own.ocsp.responders.push(sandbox_responder(base));
                 }
                 let opened = Revocation::open(own, &on, anchors).await?;
                 self.front =
@@ -374,7 +367,11 @@ impl House {
                 opened.module()
             }
             Role::Webhooks => Webhooks::open(config.webhooks.clone(), &on).await?.module(),
-            Role::Billing => Billing::open(config.billing.clone(), &on).await?.module(),
+            Role::Billing => {
+                let paid_for = self.paid_for(config, role)?;
+                let opened = Billing::open(config.billing.clone(), &on, paid_for).await?;
+                opened.module()
+            }
             Role::Sandbox => {
                 let opened = Sandbox::open(warikan_sandbox::Config::default(), &on).await?;
                 self.front = Front::Inner(Some(Arc::new(warikan_sandbox::inner_routes(&opened))));
@@ -413,15 +410,22 @@ impl House {
                 Gateway::new(self.platform.clone(), self.modules.clone(), self.workers)
             }
         };
-        gateway
+        let gateway = gateway
             .with_limits(self.limits.clone())
             .with_drain(self.drain.clone())
+            .with_clock(self.clock.clone())
+            .with_trusted_proxies(self.trusted_proxies.clone());
+        match &self.denied {
+            Some(denied) => gateway.with_denied(denied.clone()),
+            None => gateway,
+        }
     }
 
     /// The door to the only service.
     fn inner(&self, module: &Module, routes: Option<&InnerRoutes>) -> InnerService {
         let mut inner = InnerService::new(self.platform.clone(), module.clone(), self.workers)
-            .with_drain(self.drain.clone());
+            .with_drain(self.drain.clone())
+            .with_clock(self.clock.clone());
         if let Some(routes) = routes {
             inner = inner.with_routes(Arc::clone(routes));
         }
@@ -430,20 +434,4 @@ impl House {
         }
         inner
     }
-}
-
-/// A verification that has never been told a certificate's status would answer `status_unavailable` to everyone.
-fn ready_once_complete(mut module: Module, replica: StatusReplica) -> Module {
-    let own = module.ready.clone();
-    module.ready = Arc::new(move || {
-        let (own, replica) = (own.clone(), replica.clone());
-        Box::pin(async move {
-            if replica.complete() {
-                own().await
-            } else {
-                Err("revocation has not told the status of certificates yet".to_owned())
-            }
-        })
-    });
-    module
 }

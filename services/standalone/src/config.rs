@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use warikan_messaging::RabbitMqConfig;
-use warikan_runtime::DatabaseConfig;
+use warikan_runtime::{DatabaseConfig, RedisConfig};
 
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,6 +42,10 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The broker, when the services are processes of their own or several. Without it facts travel within the process.
     pub rabbitmq: Option<RabbitMqConfig>,
+    /// A Redis server, for what makes several gateways and processes cheaper together. Nothing is decided by it.
+    pub redis: RedisConfig,
+    /// Onboarding.
+    pub onboarding: warikan_onboarding::Config,
     /// Verification.
     pub verification: warikan_verification::Config,
     /// Revocation.
@@ -143,19 +148,9 @@ pub struct LimitsConfig {
     /// Token requests from one address for one credential in a minute; 0 turns the limit off. A token lives five minutes, so a client
     /// that keeps it needs one.
     pub token_requests_per_minute: u32,
-    /// A Redis server, for gateways that are to count together. Where it does not answer, each counts for itself. A secret.
-    pub redis_url: Option<RedisUrl>,
-}
-
-/// `redis://[user:password@]host:port[/db]`. Never printed.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct RedisUrl(pub String);
-
-impl std::fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
+    /// Requests from one address in a minute for what `/v1` answers without a token (freshness, reasons, billing rules); 0 turns the
+    /// limit off.
+    pub public_requests_per_minute: u32,
 }
 
 impl Default for LimitsConfig {
@@ -163,7 +158,7 @@ impl Default for LimitsConfig {
         Self {
             tenant_requests_per_minute: 0,
             token_requests_per_minute: 600,
-            redis_url: None,
+            public_requests_per_minute: 600,
         }
     }
 }
@@ -185,12 +180,16 @@ pub struct Ops {
 pub struct GatewayConfig {
     /// Seconds a request may take as a whole; services give up what is older. Must exceed the longest long poll, 20 seconds.
     pub timeout_seconds: u64,
+    /// Networks of the proxies in front of the edge, `10.0.0.0/8`: what they say in `X-Forwarded-For`, `-Proto` and `-Host` is believed, in one
+    /// process too. Without them the connection's peer is the client, which is what credentials' networks and limits are held against.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             timeout_seconds: 30,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -237,6 +236,8 @@ impl Default for Config {
             sandbox: SandboxConfig::default(),
             database: DatabaseConfig::default(),
             rabbitmq: None,
+            redis: RedisConfig::default(),
+            onboarding: warikan_onboarding::Config::default(),
             verification: warikan_verification::Config::default(),
             revocation: warikan_revocation::Config::default(),
             webhooks: warikan_webhooks::Config::default(),

@@ -1,5 +1,8 @@
 //! The one binary: every service in one process, and the commands around it.
 
+// A release build looks through futures within futures, down to the databases' drivers.
+#![recursion_limit = "256"]
+
 pub mod anchors;
 pub mod bus_command;
 pub mod campaign_command;

@@ -1,16 +1,18 @@
 //! `warikan serve`.
 
+mod schema;
+
 use std::{io::Write, net::TcpListener};
 
 use tokio::signal::unix::{SignalKind, signal};
 use warikan_onboarding::Bootstrap;
 
 use crate::{
-    compose::{self, ComposeError, Role, failed},
+    compose::{ComposeError, Role, failed},
     config::Config,
 };
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, then drains. Where the schema is older than the program, it waits for the migration.
 ///
 /// # Errors
 /// [`ComposeError`] where it cannot start.
@@ -22,7 +24,10 @@ pub async fn run(config: &Config, role: Role, out: &mut impl Write) -> Result<()
     let address = listener
         .local_addr()
         .map_err(failed("cannot read the port"))?;
-    let mut house = compose::open_role(config, role, compose::clocks(), address).await?;
+    let (mut house, listener) = tokio::select! {
+        opened = schema::open(config, role, listener, address, out) => opened?,
+        told = wait_for_signal() => return told.map_err(failed("cannot wait for signals")),
+    };
     house.learn().await;
     let bootstrap = house.bootstrap.clone();
     let ops = match &config.ops.listen {

@@ -146,7 +146,7 @@ impl World {
         let config = format!(
             "[database]\nkind = \"postgres\"\nurl = \"postgres://{}\"\nowner_url = \"{}\"\npassword = \"chaos\"\n\
              [rabbitmq]\nurl = \"{}\"\n\
-             [limits]\nredis_url = \"{}\"\ntenant_requests_per_minute = 1000000\n\
+             [redis]\nurl = \"{}\"\n[limits]\ntenant_requests_per_minute = 1000000\n\
              [production]\nanchors = {:?}\n\
              [revocation]\nsync_period_seconds = 1\n\
              [[revocation.sources]]\nenvironment = \"production\"\nindex_url = {:?}\n\

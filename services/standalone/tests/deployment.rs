@@ -48,7 +48,7 @@ fn secret(variable: &str) -> &'static str {
     match variable {
         "WARIKAN_DATABASE__OWNER_URL" => "postgres://owner:secret@postgres:5432/warikan",
         "WARIKAN_RABBITMQ__URL" => "amqps://warikan:secret@rabbitmq:5671/%2f",
-        "WARIKAN_LIMITS__REDIS_URL" => "redis://:secret@redis:6379",
+        "WARIKAN_REDIS__URL" => "redis://:secret@redis:6379",
         one if one.starts_with("WARIKAN_DATABASE__PASSWORDS__") => "secret",
         other => panic!("{other} is no secret that the program has"),
     }
@@ -200,10 +200,10 @@ async fn each_process_has_what_its_part_needs_and_no_secret_more() {
         });
         let brokered = !matches!(component, "gateway" | "migrate") && config.rabbitmq.is_some();
         assert_eq!(brokered, matches!(broker, Some(Ok(_))), "{place}");
-        let counts = matches!(component, "all" | "gateway");
+        let uses = matches!(component, "all" | "gateway" | "onboarding");
         assert!(
-            config.limits.redis_url.is_none() || counts,
-            "{place}: Redis is the gateway's"
+            config.redis.url.is_none() || uses,
+            "{place}: Redis is the gateway's and onboarding's"
         );
         let passwords: Vec<&str> = config
             .database
@@ -234,6 +234,7 @@ async fn each_process_has_what_its_part_needs_and_no_secret_more() {
                 .as_ref()
                 .and_then(|broker| broker.ca_file.clone()),
         );
+        files.extend(config.redis.ca_file.clone());
         for file in files {
             let mounted = process.mounts.iter().any(|mount| file.starts_with(mount));
             assert!(mounted, "{place}: {} is mounted nowhere", file.display());

@@ -17,11 +17,12 @@ use serde_json::Value;
 use support::{broker::Broker, free, process::run, text};
 use warikan::{
     compose::{self, Role},
-    config::{Config, RedisUrl},
+    config::Config,
     doctor::{self, Finding, Level, Report},
 };
 use warikan_messaging::RabbitMqConfig;
 use warikan_revocation::Source;
+use warikan_runtime::RedisConfig;
 use warikan_types::{Clock, Environment};
 
 /// An installation on SQLite, migrated and with keys, that nothing is wrong with.
@@ -307,18 +308,18 @@ async fn f055_a_clock_before_this_program_was_made() {
 #[tokio::test]
 async fn f081_a_redis_that_is_away_and_services_that_do_not_listen() {
     let mut here = Scene::new().await;
-    here.config.limits.redis_url = Some(RedisUrl(format!("redis://:verysecret@{}", free())));
+    here.config.redis = RedisConfig::at(format!("redis://:verysecret@{}", free()));
     here.only(
         Role::All,
         "redis",
         "does not answer",
-        "nothing but the limits depends on it",
+        "no answer depends on it",
     )
     .await;
     let mut said = Vec::new();
     here.look(Role::All).await.write(true, &mut said).unwrap();
     assert!(!String::from_utf8(said).unwrap().contains("verysecret"));
-    here.config.limits.redis_url = None;
+    here.config.redis = RedisConfig::default();
 
     let listening = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = format!("http://{}", listening.local_addr().unwrap());

@@ -269,7 +269,9 @@ async fn f041_lists_that_stop_coming_are_never_silently_good() {
     let answer = firm.verify(&body).await;
     assert_eq!(answer["verdict"], "indeterminate", "{answer}");
     assert_eq!(answer["reason"], "status_stale");
-    assert_eq!(answer["status"]["state"], "good", "what the old list said");
+    // What the old list said stands beside it, and decides nothing.
+    assert_eq!(answer["status"]["state"], "unknown");
+    assert_eq!(answer["status"]["sources"][0]["state"], "good");
     let asked = firm.verify(&any).await;
     assert_eq!(asked["verdict"], "valid", "{asked}");
     assert_eq!(asked["status"]["channel"], "ocsp");

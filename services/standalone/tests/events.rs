@@ -75,6 +75,48 @@ async fn the_feed_is_whole_and_only_what_is_about_money_is_left(firm: &Caller) {
     assert_eq!(left, ["budget.threshold_reached", "invoice.finalized"]);
 }
 
+/// These events of the feed came to the receiver, each under its own id and signed.
+async fn delivered(sink: &WebhookSink, events: &[&Value]) {
+    for event in events {
+        let id = event["id"].as_str();
+        let one = until("the delivery", async || {
+            let mut received = sink.received().into_iter();
+            received.find(|one| one.header("webhook-id") == id)
+        })
+        .await;
+        assert!(one.header("webhook-signature").unwrap().starts_with("v1"));
+        let body: Value = serde_json::from_slice(&one.body).unwrap();
+        assert_eq!(
+            (&body["type"], &body["data"]),
+            (&event["type"], &event["data"])
+        );
+    }
+}
+
+/// Lists that stop coming, and come again: in the feed, and over a webhook.
+async fn lists_that_stop_coming_are_told(firm: &Caller, anyone: &Caller) {
+    let sink = WebhookSink::start().await;
+    let types = ["source.stale", "source.recovered"];
+    let body = json!({ "url": sink.url, "types": types });
+    let sources = firm.post("/v1/webhook-endpoints", &body).await;
+    let sources = format!(
+        "/v1/webhook-endpoints/{}",
+        sources.expect(201)["id"].as_str().unwrap()
+    );
+    advance(anyone, "P5D").await;
+    let stale = told(firm, "source.stale", 1).await;
+    assert_eq!(stale[0]["data"]["channel"], "crl");
+    publish(anyone).await;
+    let recovered = told(firm, "source.recovered", 1).await;
+    assert_eq!(
+        recovered[0]["data"]["stale_since"],
+        stale[0]["data"]["since"]
+    );
+    delivered(&sink, &[&stale[0], &recovered[0]]).await;
+    let request = firm.request(reqwest::Method::DELETE, &sources);
+    warikan_testkit::App::read(request).await.expect(204);
+}
+
 async fn a_campaign_ends(firm: &Caller) {
     let body = json!({ "selector": "all" });
     let campaign = firm.post("/v1/campaigns", &body).await;
@@ -127,16 +169,7 @@ async fn what_the_sandbox_can_cause_is_told_in_the_feed() {
 
     a_campaign_ends(&firm).await;
 
-    // Lists that stop coming, and come again.
-    advance(&anyone, "P5D").await;
-    let stale = told(&firm, "source.stale", 1).await;
-    assert_eq!(stale[0]["data"]["channel"], "crl");
-    publish(&anyone).await;
-    let recovered = told(&firm, "source.recovered", 1).await;
-    assert_eq!(
-        recovered[0]["data"]["stale_since"],
-        stale[0]["data"]["since"]
-    );
+    lists_that_stop_coming_are_told(&firm, &anyone).await;
 
     // The end of the certificate that is left.
     let moment = |text: &Value| text.as_str().unwrap().parse::<Timestamp>().unwrap();

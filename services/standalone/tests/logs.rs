@@ -7,9 +7,19 @@
 
 mod support;
 
+use std::path::Path;
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Caller, Installation, Server, b64, caller::and, free, run, text, until};
+use support::{
+    Caller, Installation, Split, b64,
+    broker::{Broker, configuration},
+    caller::and,
+    free, run,
+    servers::{self, Redis},
+    split::SERVICES,
+    text, until,
+};
 use warikan_testkit::{App, WebhookSink};
 
 const NAME: &str = "秘密沢　黙子";
@@ -65,8 +75,7 @@ fn token(caller: &Caller) -> String {
 }
 
 /// Wrong secrets, wrong tokens, bodies that are none, a signature that is not good.
-async fn refused(server: &Server, firm: &Caller, body: &Value) {
-    let anyone = server.anyone();
+async fn refused(anyone: &Caller, firm: &Caller, body: &Value) {
     let wrong = anyone
         .request(Method::POST, "/oauth/token")
         .basic_auth(
@@ -128,17 +137,8 @@ async fn told_and_erased(firm: &Caller, body: &Value, sink: &WebhookSink, secret
     assert!(erased.status.is_success(), "{}", erased.status);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
-    let (collector, sink) = (WebhookSink::start().await, WebhookSink::start().await);
-    let ops = free();
-    let here = Installation::configured(&format!(
-        "json_logs = true\n[ops]\nlisten = \"{ops}\"\notlp_traces = \"{}\"\n[revocation]\nsync_period_seconds = 1\n[webhooks]\nallow_loopback_http_in_sandbox = true\n",
-        collector.url
-    ))
-    .with("WARIKAN_LOG", FILTER);
-    let server = here.serve().await;
-    server.ready().await;
+/// The whole story, through the edge; gives what must be found nowhere.
+async fn story(anyone: &Caller, operators: &Value, sink: &WebhookSink) -> Secrets {
     let mut secrets = Secrets::default();
     for (what, text) in [
         ("a name", NAME),
@@ -152,16 +152,15 @@ async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
     secrets.add("a refused secret", "wks_not-the-secret-at-all");
     secrets.add("a refused token", "forged-token-of-somebody");
     secrets.add("an idempotency key", "an-idempotency-key-of-the-firm");
-    let operator = server.operator().await;
+    let operator = anyone.with(operators).await;
     secrets.add(
         "the operator's secret",
-        server.credential()["client_secret"].as_str().unwrap(),
+        operators["client_secret"].as_str().unwrap(),
     );
     let made = credential(&operator, &mut secrets).await;
-    let firm = server.anyone().with(&made).await;
+    let firm = anyone.with(&made).await;
     secrets.add("an access token", &token(&firm));
     secrets.add("the operator's token", &token(&operator));
-    let anyone = server.anyone();
     let person = json!({ "name": NAME, "address": ADDRESS, "birth_date": BIRTH });
     let person = anyone.person(&person).await;
     let body = anyone.sign(&person, "口座開設申込書").await;
@@ -173,8 +172,12 @@ async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
         let text = body[member].as_str().unwrap();
         secrets.add(what, &text[text.len() - 60..]);
     }
-    refused(&server, &firm, &body).await;
-    told_and_erased(&firm, &body, &sink, &mut secrets).await;
+    until("the person's authority to be known", async || {
+        (firm.verify(&body).await["verdict"] == "valid").then_some(())
+    })
+    .await;
+    refused(anyone, &firm, &body).await;
+    told_and_erased(&firm, &body, sink, &mut secrets).await;
     let moved = json!({ "event": "move", "address": format!("{ADDRESS}の二") });
     anyone
         .post(&format!("/sandbox/persons/{person}/events"), &moved)
@@ -184,34 +187,98 @@ async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
         .post("/sandbox/publish-crl", &json!({}))
         .await
         .expect(200);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let metrics = client
-        .get(format!("http://{ops}/metrics"))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let said = server.announced.join("\n");
-    keys_of(&here, &mut secrets);
-    server.stop().await;
+    secrets
+}
 
-    let log = std::fs::read(here.beside("serve.log")).unwrap();
-    assert!(log.len() > 2_000, "the log was on: {} octets", log.len());
-    secrets.nowhere_in("log", &log);
-    secrets.nowhere_in("metrics", metrics.as_bytes());
-    secrets.nowhere_in("announcement", said.as_bytes());
+async fn metrics(ops: &str) -> String {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("http://{ops}/metrics")).send().await;
+    answer.unwrap().text().await.unwrap()
+}
+
+fn searched(secrets: &Secrets, place: &str, log: Vec<u8>, collector: &WebhookSink) {
+    assert!(log.len() > 2_000, "{place} was on: {} octets", log.len());
+    secrets.nowhere_in(place, &log);
+    each_line_is_one_event(log);
     let spans = collector.received();
     assert!(!spans.is_empty(), "no span was sent");
     for one in &spans {
         secrets.nowhere_in("spans", &one.body);
     }
-    each_line_is_one_event(log);
 }
 
-fn keys_of(here: &Installation, secrets: &mut Secrets) {
-    let keys = std::fs::read_to_string(here.data().join("keys.json")).unwrap();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f011_f062_nothing_of_a_person_and_no_secret_is_written_down() {
+    let (collector, sink) = (WebhookSink::start().await, WebhookSink::start().await);
+    let ops = free();
+    let here = Installation::configured(&format!(
+        "json_logs = true\n[ops]\nlisten = \"{ops}\"\notlp_traces = \"{}\"\n[revocation]\nsync_period_seconds = 1\n[webhooks]\nallow_loopback_http_in_sandbox = true\n",
+        collector.url
+    ))
+    .with("WARIKAN_LOG", FILTER);
+    let server = here.serve().await;
+    server.ready().await;
+    let mut secrets = story(&server.anyone(), &server.credential(), &sink).await;
+    let metrics = metrics(&ops).await;
+    let said = server.announced.join("\n");
+    keys_of(&here.data(), &mut secrets);
+    server.stop().await;
+
+    secrets.nowhere_in("metrics", metrics.as_bytes());
+    secrets.nowhere_in("announcement", said.as_bytes());
+    let log = std::fs::read(here.beside("serve.log")).unwrap();
+    searched(&secrets, "log", log, &collector);
+}
+
+/// The same where the parts tell each other over HTTP, RabbitMQ and Redis, each with a log, metrics and spans of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f011_f062_separate_processes_write_nothing_of_a_person_and_no_secret_down() {
+    let Some(broker) = Broker::find("logs").await else {
+        return;
+    };
+    let Some(redis) = Redis::find() else { return };
+    let url = redis.url();
+    let mut redis = servers::Server::Redis(redis);
+    redis.start().await;
+    let (collector, sink) = (WebhookSink::start().await, WebhookSink::start().await);
+    let (config, database) = configuration(&broker);
+    let mut split = Split::new(&format!(
+        "json_logs = true\n{config}[redis]\nurl = \"{url}\"\n[ops]\notlp_traces = \"{}\"\n[webhooks]\nallow_loopback_http_in_sandbox = true\n",
+        collector.url
+    ));
+    let roles: Vec<&str> = SERVICES.into_iter().chain(["gateway"]).collect();
+    let mut ops = Vec::new();
+    for role in &roles {
+        let listen = free();
+        let variables = [
+            ("WARIKAN_OPS__LISTEN", listen.as_str()),
+            ("WARIKAN_LOG", FILTER),
+        ];
+        split.start_with(role, &variables).await;
+        ops.push(listen);
+    }
+    split.ready().await;
+    let operators = split.process("onboarding").credential();
+    let mut secrets = story(&split.anyone(), &operators, &sink).await;
+    for (role, ops) in roles.iter().zip(&ops) {
+        let shown = metrics(ops).await;
+        assert!(shown.contains("warikan_"), "{role}");
+        secrets.nowhere_in(&format!("metrics of {role}"), shown.as_bytes());
+        let said = split.process(role).announced.join("\n");
+        secrets.nowhere_in(&format!("announcement of {role}"), said.as_bytes());
+    }
+    keys_of(&split.data(), &mut secrets);
+    split.stop_all().await;
+    for role in roles {
+        let log = std::fs::read(split.beside(&format!("{role}.log"))).unwrap();
+        searched(&secrets, &format!("log of {role}"), log, &collector);
+    }
+    broker.clear().await;
+    drop((database, redis));
+}
+
+fn keys_of(data: &Path, secrets: &mut Secrets) {
+    let keys = std::fs::read_to_string(data.join("keys.json")).unwrap();
     let keys: Value = serde_json::from_str(&keys).unwrap();
     for (_, key) in keys.as_object().unwrap() {
         secrets.add("a key of the platform", key.as_str().unwrap());
@@ -233,7 +300,7 @@ fn each_line_is_one_event(log: Vec<u8>) {
 #[test]
 fn a_secret_in_a_refused_configuration_is_not_repeated() {
     for (name, value) in [
-        ("WARIKAN_LIMITS__REDIS_URL", "nonsense-with-verysecret"),
+        ("WARIKAN_REDIS__URL", "nonsense-with-verysecret"),
         ("WARIKAN_RABBITMQ__URL", "nonsense-with-verysecret"),
         (
             "WARIKAN_DATABASE__URL",

@@ -128,10 +128,10 @@ async fn one_request_is_one_trace_through_gateway_and_service() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f009_a_tenant_over_its_quota_is_told_so_and_the_others_go_on() {
+async fn f009_a_tenant_or_an_address_over_its_quota_is_told_so_and_the_others_go_on() {
     // The Redis is nobody's: limits hold without it (F081).
     let here = Installation::configured(&format!(
-        "[limits]\ntenant_requests_per_minute = 5\nredis_url = \"redis://{}\"\n",
+        "[limits]\ntenant_requests_per_minute = 5\npublic_requests_per_minute = 2\n[redis]\nurl = \"redis://{}\"\n",
         free()
     ));
     let server = here.serve().await;
@@ -170,6 +170,22 @@ async fn f009_a_tenant_over_its_quota_is_told_so_and_the_others_go_on() {
         .unwrap();
     assert!((1..=12).contains(&wait), "{wait}");
     quiet.get("/v1/verifications").await.expect(200);
+    let anyone = server.anyone();
+    let mut public = Vec::new();
+    for path in [
+        "/v1/status-freshness",
+        "/v1/reasons",
+        "/v1/status-freshness",
+    ] {
+        let reply = anyone.get(path).await;
+        assert_eq!(reply.headers["ratelimit-policy"], "\"public\";q=2;w=60");
+        public.push(reply);
+    }
+    public[1].expect(200);
+    public[2].expect_problem(429, "rate_limited");
+    assert!(public[2].headers.contains_key("retry-after"));
+    // Discovery is not counted.
+    anyone.get("/.well-known/jwks.json").await.expect(200);
     operator.get("/v1/operator/tenants").await.expect(200);
     server.anyone().get("/health/live").await.expect(200);
     server.stop().await;

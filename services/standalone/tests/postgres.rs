@@ -5,6 +5,8 @@
     reason = "in a test, what is not there is a failure"
 )]
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "postgres/doctor.rs"]
 mod doctor;
 #[path = "postgres/outage.rs"]

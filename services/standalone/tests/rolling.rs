@@ -27,7 +27,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use support::{
     Caller, Split,
-    broker::{Broker, configuration},
+    broker::{Broker, configuration, configuration_without_owner},
     caller::and,
     split::{SERVICES, second},
     until,
@@ -36,6 +36,8 @@ use tokio::task::JoinSet;
 use warikan_testkit::{TestDatabase, on_postgres};
 use warikan_types::{BillingMonth, Clock};
 
+/// Two dozen processes at once would be more than a PostgreSQL of the usual size lets in.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// One request each so often, whatever became of the ones before.
 const PERIOD: Duration = Duration::from_millis(40);
 /// All but the sandbox.
@@ -234,17 +236,19 @@ async fn migrate_to_the_next_release(database: &TestDatabase) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f089_f091_every_process_is_restarted_under_load_and_no_request_fails() {
-    if !on_postgres() {
-        eprintln!("left out: replicas share a PostgreSQL (WARIKAN_TEST_DATABASE=postgres)");
-        return;
-    }
-    let Some(broker) = Broker::find("rolling").await else {
-        return;
+/// Two replicas of each service behind two gateways, of which none may migrate where `owner` is false; all ready.
+async fn everybody(broker: &Broker, owner: bool) -> (Split, TestDatabase) {
+    let (config, database) = if owner {
+        let (config, database) = configuration(broker);
+        (config, database.unwrap())
+    } else {
+        let database = TestDatabase::create();
+        (configuration_without_owner(broker, &database), database)
     };
-    let (more, database) = configuration(&broker);
-    let mut split = Split::with_replicas(&more, &TWICE);
+    let mut split = Split::with_replicas(&config, &TWICE);
+    if !owner {
+        split.migrate(&database.address());
+    }
     split.start_all(&SERVICES).await;
     for role in TWICE {
         split.start(&second(role)).await;
@@ -253,29 +257,14 @@ async fn f089_f091_every_process_is_restarted_under_load_and_no_request_fails() 
         split.start(gateway).await;
     }
     split.ready().await;
-    let (client, firm, before) = client(&split).await;
-    let loading = tokio::spawn(Arc::clone(&client).load());
-    client.goes_on().await;
-    // From here on every process is one of the release before, on the schema of the next.
-    migrate_to_the_next_release(database.as_ref().unwrap()).await;
-    let mut restarts = 0;
-    for role in TWICE.into_iter().chain(["gateway"]) {
-        for process in [role.to_owned(), second(role)] {
-            client.goes_on().await;
-            split.stop(&process).await;
-            client.goes_on().await;
-            split.start(&process).await;
-            whole(&client.gateways[0]).await;
-            restarts += 1;
-        }
-    }
-    client.goes_on().await;
-    client.enough.store(true, Ordering::Release);
-    loading.await.unwrap();
+    (split, database)
+}
 
+/// No request failed, and each verification is there once.
+async fn nothing_failed(client: &Client, firm: &Caller, before: usize) {
     let failed = client.failed.lock().unwrap().clone();
     println!(
-        "{restarts} restarts: {} requests answered, {} of them by the other gateway, failed {}, slowest {:.1?}",
+        "{} requests answered, {} of them by the other gateway, failed {}, slowest {:.1?}",
         client.answered.load(Ordering::Relaxed),
         client.elsewhere.load(Ordering::Relaxed),
         failed.len(),
@@ -290,6 +279,108 @@ async fn f089_f091_every_process_is_restarted_under_load_and_no_request_fails() 
         .map(|one| one["id"].as_str().unwrap())
         .collect();
     assert!(ids.iter().all(|id| kept.contains(id.as_str())));
+}
+
+async fn restart(split: &mut Split, client: &Client, process: &str) {
+    client.goes_on().await;
+    split.stop(process).await;
+    client.goes_on().await;
+    split.start(process).await;
+    whole(&client.gateways[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f089_f091_every_process_is_restarted_under_load_and_no_request_fails() {
+    if !on_postgres() {
+        eprintln!("left out: replicas share a PostgreSQL (WARIKAN_TEST_DATABASE=postgres)");
+        return;
+    }
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let Some(broker) = Broker::find("rolling").await else {
+        return;
+    };
+    let (mut split, database) = everybody(&broker, true).await;
+    let (client, firm, before) = client(&split).await;
+    let loading = tokio::spawn(Arc::clone(&client).load());
+    client.goes_on().await;
+    // From here on every process is one of the release before, on the schema of the next.
+    migrate_to_the_next_release(&database).await;
+    for role in TWICE.into_iter().chain(["gateway"]) {
+        for process in [role.to_owned(), second(role)] {
+            restart(&mut split, &client, &process).await;
+        }
+    }
+    client.goes_on().await;
+    client.enough.store(true, Ordering::Release);
+    loading.await.unwrap();
+    nothing_failed(&client, &firm, before).await;
+    split.stop_all().await;
+    broker.clear().await;
+    drop(database);
+}
+
+/// From the point of view of a program that starts now the schema is that of the release before: it lacks every service's last migration. Gives
+/// what to note when that has been carried out.
+async fn lack_the_last_migrations(database: &TestDatabase) -> Vec<(&'static str, String)> {
+    let mut lacking = Vec::new();
+    for service in SERVICES {
+        let owner = database.connect(service).await;
+        let last = "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations) RETURNING version";
+        let row = owner
+            .query_one_raw(Statement::from_string(DbBackend::Postgres, last))
+            .await
+            .unwrap();
+        lacking.push((service, row.unwrap().try_get_by_index(0).unwrap()));
+        owner.close().await.unwrap();
+    }
+    lacking
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f089_programs_before_their_schema_wait_beside_the_old_ones_and_no_request_fails() {
+    if !on_postgres() {
+        eprintln!("left out: replicas share a PostgreSQL (WARIKAN_TEST_DATABASE=postgres)");
+        return;
+    }
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let Some(broker) = Broker::find("programs-first").await else {
+        return;
+    };
+    let (mut split, database) = everybody(&broker, false).await;
+    let (client, firm, before) = client(&split).await;
+    let loading = tokio::spawn(Arc::clone(&client).load());
+    client.goes_on().await;
+    let lacking = lack_the_last_migrations(&database).await;
+    // The first replica of each service is exchanged, and waits: the rollout stops here, and the old ones serve.
+    for role in TWICE {
+        client.goes_on().await;
+        split.stop(role).await;
+        split.start_waiting(role).await;
+        let said = split.process(role).line("warikan waits").to_owned();
+        assert!(said.contains("lacks migrations"), "{said}");
+    }
+    client.goes_on().await;
+    migrate_to_the_next_release(&database).await;
+    for (service, version) in lacking {
+        let owner = database.connect(service).await;
+        let note = format!("INSERT INTO seaql_migrations VALUES ('{version}', 0)");
+        owner.execute_unprepared(&note).await.unwrap();
+        owner.close().await.unwrap();
+    }
+    // They serve by themselves; then the second ones are exchanged, and then, back to the release before, all of them.
+    whole(&client.gateways[0]).await;
+    for role in TWICE {
+        restart(&mut split, &client, &second(role)).await;
+    }
+    for role in TWICE {
+        for process in [role.to_owned(), second(role)] {
+            restart(&mut split, &client, &process).await;
+        }
+    }
+    client.goes_on().await;
+    client.enough.store(true, Ordering::Release);
+    loading.await.unwrap();
+    nothing_failed(&client, &firm, before).await;
     split.stop_all().await;
     broker.clear().await;
     drop(database);

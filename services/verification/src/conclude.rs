@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warikan_contracts::facts::{VerificationCompleted, WatchOrder};
 use warikan_http::Answer;
-use warikan_pki::{Check, CheckName, CheckResult, Report, sha256};
+use warikan_pki::{AgeBounds, Check, CheckName, CheckResult, Report, sha256};
 use warikan_runtime::Platform;
 use warikan_types::{Base64Bytes, Sealer, Verdict, WatchId};
 
@@ -86,7 +86,12 @@ fn receipt(
 }
 
 fn status_view(case: &Case) -> StatusView {
-    StatusView::of(case.status.deciding.as_ref(), case.at).with_sources(&case.status.heard, case.at)
+    let bounds = AgeBounds {
+        max_age: case.policy.max_age,
+        clock_skew: case.policy.clock_skew,
+    };
+    StatusView::of(case.status.deciding.as_ref(), bounds, case.at)
+        .with_sources(&case.status.heard, case.at)
 }
 
 fn stored_evidence(case: &Case, report: &Report) -> StoredEvidence {

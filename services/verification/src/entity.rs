@@ -84,6 +84,8 @@ pub(crate) mod subject_certificate {
         pub subject: Uuid,
         pub kind: String,
         pub not_after: DateTimeUtc,
+        /// `None`: written before the column was there.
+        pub not_before: Option<DateTimeUtc>,
         /// Issuer key, serial and partition, sealed: never told, needed to look the status up.
         pub identity: Vec<u8>,
     }

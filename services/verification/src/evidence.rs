@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use warikan_pki::{Report, Signed, StatusKnowledge};
+use warikan_status::Heard;
 use warikan_types::{Base64Bytes, Environment, TenantScope, Timestamp, VerificationId};
 
-use crate::{gather::Heard, request::ChallengePurpose};
+use crate::request::ChallengePurpose;
 
 /// Stored sealed, as JSON.
 #[derive(Serialize, Deserialize)]

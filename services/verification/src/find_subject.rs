@@ -9,11 +9,13 @@ use warikan_contracts::{
 };
 use warikan_messaging::{Hold, hold_all};
 use warikan_runtime::Platform;
-use warikan_types::{CertificateHandle, SubjectId, TenantScope, Verdict};
+use warikan_types::{
+    CertificateHandle, CertificateKind, SubjectId, TenantScope, Timestamp, Verdict,
+};
 
 use crate::{
     error::Error,
-    store::{self, KnownCertificate, NewCertificate, NewSubject, SubjectRow},
+    store::{self, CertificateRow, KnownCertificate, NewCertificate, NewSubject, SubjectRow},
     verify::Case,
     view::SubjectOfVerification,
 };
@@ -25,8 +27,40 @@ pub(crate) type Fingerprint = (TenantScope, Vec<u8>);
 pub(crate) struct Subjects {
     by_certificate: HashMap<CertificateHandle, (SubjectId, Option<String>)>,
     by_reference: HashMap<Fingerprint, SubjectId>,
+    /// The certificates of those whom a customer number named.
+    certificates: HashMap<SubjectId, Vec<Known>>,
     new_subjects: Vec<NewSubject>,
     new_certificates: Vec<NewCertificate>,
+}
+
+/// What tells which of a person's certificates is the later one.
+#[derive(Clone, Copy)]
+struct Known {
+    handle: CertificateHandle,
+    kind: CertificateKind,
+    /// `None`: written before it was.
+    not_before: Option<Timestamp>,
+    not_after: Timestamp,
+}
+
+impl Known {
+    fn of(row: &CertificateRow) -> Result<Self, Error> {
+        Ok(Self {
+            handle: CertificateHandle::from_uuid(row.handle),
+            kind: CertificateKind::from_word(&row.kind)
+                .ok_or(Error::Damaged("subject_certificate.kind"))?,
+            not_before: row.not_before.map(Timestamp::new),
+            not_after: Timestamp::new(row.not_after),
+        })
+    }
+
+    /// A move may end a certificate on the day of its successor's notAfter, so it is the beginnings that count.
+    fn is_before(&self, new: &KnownCertificate) -> bool {
+        match self.not_before {
+            Some(not_before) => not_before < new.not_before,
+            None => self.not_after < new.not_after,
+        }
+    }
 }
 
 impl Subjects {
@@ -76,6 +110,13 @@ impl Subjects {
             .collect();
         hold_all(on, &names, Hold::Exclusive).await?;
         let by_reference = store::subjects_by_reference(on, &references).await?;
+        let persons = by_reference.iter();
+        let persons = persons.map(|((scope, _), id)| (*scope, *id)).collect();
+        let mut certificates: HashMap<SubjectId, Vec<Known>> = HashMap::new();
+        for row in store::certificates_of_subjects(on, &persons).await? {
+            let of = certificates.entry(SubjectId::from_uuid(row.subject));
+            of.or_default().push(Known::of(&row)?);
+        }
         let sealer = platform.keys.sealer();
         let mut by_certificate = HashMap::with_capacity(found.len());
         for (handle, (scope, row)) in found {
@@ -85,6 +126,7 @@ impl Subjects {
         Ok(Self {
             by_certificate,
             by_reference,
+            certificates,
             new_subjects: Vec::new(),
             new_certificates: Vec::new(),
         })
@@ -141,13 +183,32 @@ impl Subjects {
         let reference = reference.map(str::to_owned);
         self.by_certificate
             .insert(known.handle, (id, reference.clone()));
-        let changed = (!is_new).then(|| certificate_added(platform, case, id, known));
+        let replaces = self.join(id, known);
+        let changed = (!is_new).then(|| certificate_added(platform, case, id, known, replaces));
         let subject = SubjectOfVerification {
             id,
             is_new,
             reference,
         };
         Ok((Some(subject), changed))
+    }
+
+    /// Notes a person's new certificate; which one it replaces. A card holds one of each kind, so the last one before it of its kind is
+    /// over. Whether J-LIS links the two (公的個人認証法18条4項) is not asked: the tenant says whose they are, by its customer number.
+    fn join(&mut self, id: SubjectId, new: &KnownCertificate) -> Option<CertificateHandle> {
+        let theirs = self.certificates.entry(id).or_default();
+        let before = theirs
+            .iter()
+            .filter(|one| one.kind == new.kind && one.is_before(new))
+            .max_by_key(|one| (one.not_before, one.not_after))
+            .map(|one| one.handle);
+        theirs.push(Known {
+            handle: new.handle,
+            kind: new.kind,
+            not_before: Some(new.not_before),
+            not_after: new.not_after,
+        });
+        before
     }
 
     /// Writes down who is new.
@@ -169,6 +230,7 @@ fn certificate_added(
     case: &Case,
     subject: SubjectId,
     known: &KnownCertificate,
+    replaces: Option<CertificateHandle>,
 ) -> Envelope {
     let fact = SubjectChanged {
         subject,
@@ -176,6 +238,7 @@ fn certificate_added(
         handle: known.handle,
         kind: known.kind,
         verification: Some(case.id),
+        replaces,
     };
     let (id, at) = (platform.entropy.id(case.accepted_at), case.accepted_at);
     Envelope::of(id, Some(case.scope), at, subject.to_string(), &fact)

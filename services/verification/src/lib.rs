@@ -20,10 +20,9 @@ mod entity;
 mod erase_subject;
 mod error;
 mod evidence;
+mod examinations;
 mod find_subject;
-mod gather;
 mod migrations;
-mod ocsp;
 mod request;
 mod revalidate;
 mod store;
@@ -35,16 +34,24 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web::Data;
 use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
-use warikan_contracts::api::CertificateStatus;
+use warikan_contracts::{
+    api::CertificateStatus,
+    operations::{Metered, MeteredOperations},
+};
 use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_metering::Operations;
 use warikan_pki::PinnedAnchors;
 use warikan_runtime::{Databases, Inspection, Module, OpenError, Platform, Task, relay_task};
+use warikan_status::Sources;
 use warikan_types::Clock;
 
-pub use config::{CertIdUse, Certificates, Config, Fallback, NonceUse, OcspConfig, Responder};
+pub use config::Config;
+pub use warikan_status::{CertIdUse, Certificates, Fallback, NonceUse, OcspConfig, Responder};
 
 /// The service's name, and that of its database.
 const NAME: &str = "verification";
+/// What of it is paid for: verifications, and the checks of a subject's certificates.
+pub const METERS: &[Metered] = &Metered::ALL;
 /// How often spent rows are removed.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
@@ -59,8 +66,15 @@ struct Inner {
     writer: commit::Writer,
     platform: Platform,
     anchors: PinnedAnchors,
-    status: Arc<dyn CertificateStatus>,
-    ocsp: ocsp::Ocsp,
+    examinations: examinations::Examinations,
+    sources: Sources,
+}
+
+/// The routes for other processes of the platform; the listener in front of them lets nobody else in.
+pub fn inner_routes(
+    verification: &Verification,
+) -> impl Fn(&mut actix_web::web::ServiceConfig) + Clone + Send + Sync + 'static {
+    warikan_metering::inner_routes(verification.operations())
 }
 
 /// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
@@ -90,19 +104,20 @@ impl Verification {
         status: Arc<dyn CertificateStatus>,
     ) -> Result<Self, OpenError> {
         let (clock, entropy) = (on.clock().clone(), on.entropy.clone());
-        let ocsp = ocsp::Ocsp::new(&config, clock, entropy)
+        let clock_skew = Duration::from_secs(config.clock_skew_seconds);
+        let sources = Sources::new(status, &config.ocsp, clock_skew, clock, entropy)
             .map_err(|why| OpenError::Config { service: NAME, why })?;
         let db = on.databases.open(NAME, migrations::Migrator).await?;
         let relay = on.relay(&db);
         Ok(Self(Arc::new(Inner {
             writer: commit::Writer::start(&config, &db, on, &relay),
             relay,
+            examinations: examinations::Examinations::new(config.examinations_kept),
             config,
             db,
             platform: on.clone(),
             anchors: anchors.into(),
-            status,
-            ocsp,
+            sources,
         })))
     }
 
@@ -124,6 +139,13 @@ impl Verification {
         clock: &Clock,
     ) -> Result<Option<Inspection>, OpenError> {
         databases.inspect(NAME, migrations::Migrator, clock).await
+    }
+
+    /// What billing asks: the operations that are to be paid for.
+    #[must_use]
+    pub fn operations(&self) -> Arc<dyn MeteredOperations> {
+        let db = self.0.db.clone();
+        Arc::new(Operations::new(NAME, METERS, db))
     }
 
     /// Routes and tasks.

@@ -9,7 +9,9 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         let mut all = warikan_messaging::migrations();
         all.extend(warikan_http::migrations());
+        all.extend(warikan_metering::migrations());
         all.push(Box::new(Verifications));
+        all.push(Box::new(Renewals));
         all
     }
 }
@@ -104,5 +106,25 @@ impl MigrationTrait for Verifications {
             manager.create_index(index).await?;
         }
         Ok(())
+    }
+}
+
+/// When a subject's certificates began, so that the later of two is known.
+struct Renewals;
+
+impl MigrationName for Renewals {
+    fn name(&self) -> &'static str {
+        "m0102_renewals"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Renewals {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let alter = Table::alter()
+            .table(Alias::new("subject_certificate"))
+            .add_column(col("not_before").timestamp_with_time_zone())
+            .to_owned();
+        manager.alter_table(alter).await
     }
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use warikan_http::Problem;
 use warikan_pki::{DigestAlgorithm, Purpose, Signed, is_der};
+use warikan_status::AskedChannel;
 use warikan_types::{Base64Bytes, ChallengeId, Span};
 
 /// No JPKI certificate is larger than 3 kB; other CAs' stay below this.
@@ -53,18 +54,6 @@ impl SignedContent {
             )),
         }
     }
-}
-
-/// Which source of revocation information to ask. Whatever is asked, *revoked* wins where two have spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AskedChannel {
-    /// The daily list.
-    Crl,
-    /// The live question; where it gets no usable answer, the list if it is fresh enough. Each counts on the bill.
-    Ocsp,
-    /// The list as long as it is in force and young enough for `max_age`, the live question otherwise.
-    Auto,
 }
 
 /// A rule set beyond the certificate's own.

@@ -19,9 +19,9 @@ use crate::{
 };
 
 pub(crate) use self::batch::{
-    NewCertificate, NewSubject, NewVerification, challenges_to_use, insert_certificates,
-    insert_challenges, insert_subjects, insert_verifications, subjects_by_reference,
-    subjects_of_certificates, use_challenges,
+    NewCertificate, NewSubject, NewVerification, certificates_of_subjects, challenges_to_use,
+    insert_certificates, insert_challenges, insert_subjects, insert_verifications,
+    subjects_by_reference, subjects_of_certificates, use_challenges,
 };
 pub(crate) use crate::entity::{
     challenge::Model as ChallengeRow, subject::Model as SubjectRow,
@@ -34,6 +34,7 @@ pub(crate) struct KnownCertificate {
     pub(crate) id: CertificateId,
     pub(crate) partition: Option<CrlPartition>,
     pub(crate) kind: CertificateKind,
+    pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
 }
 

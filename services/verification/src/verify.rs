@@ -1,18 +1,16 @@
 //! The use case: one verification, from parsed request to durable answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use warikan_http::{Answer, Idempotency, Problem};
-use warikan_pki::{
-    AlgorithmPolicy, Check, Evidence, Examined, Policy, Purpose, Report, examine, validate,
-};
+use warikan_pki::{AlgorithmPolicy, Check, Evidence, Examined, Policy, Purpose, Report, validate};
+use warikan_status::{Gathered, Subject, Wanted};
 use warikan_types::{ChallengeId, ClientId, Environment, TenantScope, Timestamp, VerificationId};
 
 use crate::{
     Verification, challenge,
     commit::{Entry, Work},
     conclude::Conclusion,
-    gather::{Gathered, Wanted},
     request::{ChallengePurpose, Submission, VerificationRequest},
     store::{self, KnownCertificate},
 };
@@ -30,7 +28,7 @@ pub(crate) struct Case {
     pub(crate) challenge: Option<ChallengeId>,
     /// Whether a watch is asked for.
     pub(crate) watch: bool,
-    pub(crate) examined: Examined,
+    pub(crate) examined: Arc<Examined>,
     /// The certificate, where somebody vouches for it in this environment.
     pub(crate) known: Option<KnownCertificate>,
     pub(crate) status: Gathered,
@@ -90,7 +88,9 @@ impl Verification {
             purpose,
             request.max_age.map(|age| age.duration()),
         );
-        let examined = examine(&submission.certificate, &inner.anchors.current());
+        let examined = inner
+            .examinations
+            .of(&submission.certificate, &inner.anchors.current());
         let status = if examined.environment() == Some(environment) {
             let wanted = Wanted {
                 environment,
@@ -130,6 +130,21 @@ impl Verification {
         Ok((case, check))
     }
 
+    /// What is known of the certificate's status; nothing where nobody vouches for it.
+    async fn gather_status(&self, examined: &Examined, wanted: Wanted) -> Gathered {
+        let (Some(path), Some(certificate)) = (examined.path(), examined.certificate()) else {
+            return Gathered::default();
+        };
+        let subject = Subject {
+            id: path.certificate_id(),
+            partition: certificate.distribution_point(),
+            kind: examined.kind(),
+            issuer: Some(path.anchor()),
+            certificate: Some(certificate),
+        };
+        self.0.sources.gather(subject, wanted).await
+    }
+
     pub(crate) fn policy(
         &self,
         environment: Environment,
@@ -160,6 +175,7 @@ impl Verification {
             handle: self.0.platform.keys.pseudonym().handle(scope, &id),
             kind: examined.kind()?,
             partition: certificate.distribution_point(),
+            not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             id,
         })

@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_contracts::facts::Channel;
-use warikan_pki::{Check, StatusFact, StatusKnowledge};
+use warikan_pki::{AgeBounds, Check, Judged, StatusKnowledge};
+use warikan_status::{Heard, SourceOfStatus, StatusState};
 use warikan_types::{
     CertificateHandle, CertificateKind, Environment, Reason, RevocationReason, SubjectId,
     Timestamp, Verdict, VerificationId, WatchId,
 };
-
-use crate::gather::Heard;
 
 /// The certificate, as this tenant may know it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -24,19 +23,11 @@ pub(crate) struct CertificateView {
     pub(crate) not_after: Timestamp,
 }
 
-/// What is known of a certificate's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum StatusState {
-    Good,
-    Revoked,
-    Unknown,
-}
-
 /// The status, where it came from and how fresh it is.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = StatusOfVerification)]
 pub(crate) struct StatusView {
+    /// `unknown` also where the source was too old to say *good*.
     pub(crate) state: StatusState,
     pub(crate) channel: Option<Channel>,
     /// thisUpdate of the list or response.
@@ -53,36 +44,9 @@ pub(crate) struct StatusView {
     pub(crate) sources: Vec<SourceOfStatus>,
 }
 
-/// A source that was asked.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct SourceOfStatus {
-    channel: Channel,
-    /// What it says by itself.
-    state: StatusState,
-    /// As of when.
-    this_update: Option<Timestamp>,
-    /// Seconds between that and the decision.
-    age_seconds: Option<u64>,
-    /// Why it said nothing usable: `timeout`, `unreachable`, `http_status`, `no_ocsp_response`, `too_large`, `busy`, `resting`
-    /// (it failed too often), `not_configured`, `no_list`, or what was wrong with the response.
-    problem: Option<String>,
-}
-
-impl SourceOfStatus {
-    fn of(heard: &Heard, at: Timestamp) -> Self {
-        let view = StatusView::of(heard.knowledge.as_ref(), at);
-        Self {
-            channel: heard.channel,
-            state: view.state,
-            this_update: view.this_update,
-            age_seconds: view.age_seconds,
-            problem: heard.problem.clone(),
-        }
-    }
-}
-
 impl StatusView {
-    pub(crate) fn of(known: Option<&StatusKnowledge>, at: Timestamp) -> Self {
+    /// What is known, and what may be said by it: *good* by no source that is too old.
+    pub(crate) fn of(known: Option<&StatusKnowledge>, bounds: AgeBounds, at: Timestamp) -> Self {
         let Some(known) = known else {
             return Self {
                 state: StatusState::Unknown,
@@ -96,12 +60,12 @@ impl StatusView {
                 sources: Vec::new(),
             };
         };
-        let (state, revoked_at, revocation_reason) = match known.fact {
-            StatusFact::Good => (StatusState::Good, None, None),
-            StatusFact::Revoked { reason, revoked_at } => {
+        let (state, revoked_at, revocation_reason) = match Judged::of(Some(known), bounds, at) {
+            Judged::Good => (StatusState::Good, None, None),
+            Judged::Revoked { reason, revoked_at } => {
                 (StatusState::Revoked, Some(revoked_at), Some(reason))
             }
-            StatusFact::UnknownSerial => (StatusState::Unknown, None, None),
+            Judged::Unknown(_) => (StatusState::Unknown, None, None),
         };
         Self {
             state,

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
-#[path = "support/responder.rs"]
-mod responder;
+#[path = "support/scene.rs"]
+mod scene;
 mod support;
 
 use std::{
@@ -11,113 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use responder::{Manner, OcspServer};
+use scene::{SIGNATURE, Scene};
 use serde_json::{Value, json};
 use support::{World, signed_request};
-use warikan_simulator::{
-    Card, CertificateChoice, Genesis, Hierarchy, LifeEvent, Person, PersonId, Simulator,
-};
-use warikan_types::{Clock, Environment, RevocationReason, Timestamp};
-use warikan_verification::{
-    CertIdUse, Certificates, Config, Fallback, NonceUse, OcspConfig, Responder,
-};
-
-const SIGNATURE: CertificateChoice = CertificateChoice::Signature;
-
-struct Scene {
-    world: World,
-    responder: OcspServer,
-    person: PersonId,
-    card: Card,
-}
-
-impl Scene {
-    async fn new(fallback: Fallback, nonce: NonceUse, cert_id: CertIdUse) -> Self {
-        // The house's clock stands there too.
-        let start: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
-        let responder = OcspServer::start(Clock::manual(start)).await;
-        let config = Config {
-            ocsp: OcspConfig {
-                responders: vec![Responder {
-                    environment: Environment::Production,
-                    url: responder.url.clone(),
-                    certificates: Certificates::All,
-                    nonce,
-                    cert_id,
-                }],
-                fallback,
-            },
-            ..Config::default()
-        };
-        let mut world = World::with(config).await;
-        let now = world.house.clock().now().utc();
-        let person = world
-            .jlis
-            .enroll(Person::of_the_test_card(), &mut world.keys, now)
-            .unwrap();
-        let card = world.jlis.card(person).unwrap();
-        let scene = Self {
-            world,
-            responder,
-            person,
-            card,
-        };
-        scene.answer_truthfully();
-        scene
-    }
-
-    async fn usual() -> Self {
-        Self::new(Fallback::Crl, NonceUse::Optional, CertIdUse::Sha1).await
-    }
-
-    fn answer_truthfully(&self) {
-        let copy = Simulator::restore(self.world.jlis.export()).unwrap();
-        self.responder.behave(Manner::Live(Arc::new(copy)));
-    }
-
-    fn lose(&mut self) {
-        let now = self.world.house.clock().now().utc();
-        let world = &mut self.world;
-        world
-            .jlis
-            .apply(self.person, &LifeEvent::Lose, &mut world.keys, now)
-            .unwrap();
-        self.answer_truthfully();
-    }
-
-    /// The list comes to say so too.
-    fn list_says_revoked(&self) {
-        let record = self
-            .world
-            .jlis
-            .certificates_of(self.person)
-            .find(|one| one.choice == SIGNATURE);
-        let serial = record.unwrap().serial.to_be_bytes();
-        let significant = serial.iter().position(|octet| *octet != 0).unwrap();
-        let serial = serial[significant..].to_vec();
-        let mut revoked = self.world.status.revoked.lock().unwrap();
-        revoked.insert(serial, RevocationReason::KeyCompromise);
-    }
-
-    async fn verify(&self, more: &Value) -> Value {
-        let mut request = signed_request(&self.card, SIGNATURE, b"document");
-        for (name, value) in more.as_object().unwrap() {
-            request[name] = value.clone();
-        }
-        self.world.verify(&request).await
-    }
-
-    async fn replay(&self, answer: &Value) -> Value {
-        let id = answer["id"].as_str().unwrap();
-        let path = format!("/v1/verifications/{id}/revalidate");
-        let reply = self
-            .world
-            .app
-            .post(&path, &self.world.token, &json!({}))
-            .await;
-        reply.expect(200).clone()
-    }
-}
+use warikan_simulator::{Genesis, Hierarchy, Person, Simulator};
+use warikan_testkit::{Manner, OcspServer};
+use warikan_types::{Clock, Environment};
+use warikan_verification::{CertIdUse, Fallback, NonceUse};
 
 fn outcome(answer: &Value) -> (&str, Option<&str>, Option<&str>) {
     (
@@ -284,7 +184,7 @@ async fn f049_no_answer_of_another_certificate_moment_or_signer_is_accepted() {
     );
     for nonce in [Some(&b"another nonce 16"[..]), None] {
         let question = warikan_pki::ocsp_request(
-            theirs.certificate().unwrap(),
+            warikan_pki::OcspSubject::Certificate(theirs.certificate().unwrap()),
             theirs.path().unwrap().anchor(),
             warikan_pki::CertIdHash::Sha1,
             nonce,

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use support::{World, b64, real, signed_request};
 use warikan_simulator::{CertificateChoice, Content, Defect, HashAlgorithm, Person};
@@ -591,5 +593,45 @@ async fn a_subject_is_checked_and_erased() {
     assert_ne!(
         next["subject"]["id"], answer["subject"]["id"],
         "an erased person comes as a stranger"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f041_a_subject_is_not_good_by_a_list_that_has_ended() {
+    let mut world = World::new().await;
+    let card = world.card();
+    let request = signed_request(&card, SIGNATURE, b"document");
+    let answer = world.verify(&request).await;
+    let path = format!(
+        "/v1/subjects/{}/check",
+        answer["subject"]["id"].as_str().unwrap()
+    );
+    let published = |hours: u64| {
+        let age = Duration::from_secs(hours * 3600);
+        *world.status.frozen.lock().unwrap() = Some(world.house.clock().now().minus(age));
+    };
+    let check = async || {
+        let check = world.app.post(&path, &world.token, &json!({})).await;
+        let check = check.expect(200).clone();
+        let status = check["certificates"][0]["status"].clone();
+        assert_eq!(check["state"], status["state"]);
+        (check["state"].clone(), status)
+    };
+
+    // Its nextUpdate is 48 hours after its thisUpdate.
+    published(48);
+    assert_eq!(check().await.0, "good");
+    published(49);
+    let (state, status) = check().await;
+    assert_eq!(state, "unknown");
+    assert_eq!(status["age_seconds"], 49 * 3600, "how old it is, is told");
+
+    let serial = serial_of(&request).unwrap();
+    let revoked = RevocationReason::AffiliationChanged;
+    world.status.revoked.lock().unwrap().insert(serial, revoked);
+    assert_eq!(
+        check().await.0,
+        "revoked",
+        "what was revoked once stays revoked"
     );
 }

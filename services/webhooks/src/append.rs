@@ -26,6 +26,8 @@ pub(crate) struct NewEvent {
     pub id: EventId,
     pub occurred_at: Timestamp,
     pub data: EventData,
+    /// Since when it could have been told, where that is measured.
+    pub published_at: Option<Timestamp>,
 }
 
 impl Webhooks {
@@ -75,8 +77,9 @@ impl Webhooks {
             let wanting = theirs
                 .iter()
                 .filter(|row| endpoint::wants(row, new.data.event_type()));
-            rows.extend(wanting.map(|endpoint| {
-                self.new_delivery(new.scope, endpoint.id, event.id, &event.event_type, now)
+            rows.extend(wanting.map(|endpoint| delivery::Model {
+                published_at: new.published_at.map(Timestamp::utc),
+                ..self.new_delivery(new.scope, endpoint.id, event.id, &event.event_type, now)
             }));
         }
         store::deliveries::insert(txn, rows).await
@@ -110,6 +113,7 @@ impl Webhooks {
             lease_until: None,
             created_at: now.utc(),
             finished_at: None,
+            published_at: None,
         }
     }
 

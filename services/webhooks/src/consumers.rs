@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{
     Envelope,
-    facts::{TenantChanged, TenantState},
+    facts::{CertificateRevoked, Learned, TenantChanged, TenantState},
 };
 use warikan_messaging::{HandleError, Handler};
+use warikan_runtime::metrics;
 
 use crate::{Webhooks, append::NewEvent, catalogue, error::WebhooksError, store};
 
@@ -36,6 +37,7 @@ impl Feed {
                     id: envelope.id,
                     occurred_at: envelope.occurred_at,
                     data: catalogue::publish(envelope)?,
+                    published_at: learned(envelope).map(|learned| learned.published_at),
                 })
             })
             .collect::<Result<Vec<_>, HandleError>>()?;
@@ -63,16 +65,30 @@ impl Handler for Feed {
         self.take(envelopes, txn).await
     }
 
-    async fn committed(&self, _envelope: &Envelope) {
-        self.0.0.grown.notify_waiters();
-        self.0.0.due.notify_one();
+    async fn committed(&self, envelope: &Envelope) {
+        self.committed_all(std::slice::from_ref(envelope)).await;
     }
 
     async fn committed_all(&self, envelopes: &[Envelope]) {
-        if let Some(last) = envelopes.last() {
-            self.committed(last).await;
+        self.0.0.grown.notify_waiters();
+        self.0.0.due.notify_one();
+        let now = self.0.now();
+        for envelope in envelopes {
+            if let Some(environment) = envelope.environment()
+                && let Some(learned) = learned(envelope)
+            {
+                metrics::revocation_in_feed(environment.as_str(), now.since(learned.accepted_at));
+            }
         }
     }
+}
+
+/// What is measured of a fact on its way.
+fn learned(envelope: &Envelope) -> Option<Learned> {
+    if !envelope.is::<CertificateRevoked>() {
+        return None;
+    }
+    envelope.read::<CertificateRevoked>().ok()?.learned
 }
 
 fn park_or_retry(error: WebhooksError) -> HandleError {

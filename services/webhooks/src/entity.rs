@@ -105,6 +105,8 @@ pub(crate) mod delivery {
         pub lease_until: Option<DateTimeUtc>,
         pub created_at: DateTimeUtc,
         pub finished_at: Option<DateTimeUtc>,
+        /// Since when it could have been told, until it is: then that time is measured and forgotten.
+        pub published_at: Option<DateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

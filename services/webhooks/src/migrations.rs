@@ -3,7 +3,11 @@
 use sea_orm_migration::prelude::*;
 
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(FeedAndDeliveries), Box::new(KeysHealthAndLog)]
+    vec![
+        Box::new(FeedAndDeliveries),
+        Box::new(KeysHealthAndLog),
+        Box::new(HowSoon),
+    ]
 }
 
 struct FeedAndDeliveries;
@@ -191,5 +195,25 @@ impl MigrationTrait for KeysHealthAndLog {
             manager.alter_table(alter).await?;
         }
         manager.create_table(operator_notice()).await
+    }
+}
+
+/// Since when what is delivered could have been told.
+struct HowSoon;
+
+impl MigrationName for HowSoon {
+    fn name(&self) -> &'static str {
+        "m0103_webhooks_how_soon"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for HowSoon {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let alter = Table::alter()
+            .table(Alias::new("delivery"))
+            .add_column(col("published_at").timestamp_with_time_zone())
+            .to_owned();
+        manager.alter_table(alter).await
     }
 }

@@ -18,7 +18,8 @@ use crate::{
     schedule::{Verdict, judge, throttle},
     store::{
         deliveries::{FAILED, PENDING},
-        notices, queue,
+        notices,
+        queue::{self, Standing},
     },
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct Recorded {
     pub failed: HashSet<Uuid>,
     /// Whether a fact lies in the outbox.
     pub told: bool,
+    /// How long it took until each revocation among them was delivered for the first time.
+    pub reached: Vec<(Environment, Duration)>,
 }
 
 impl Webhooks {
@@ -46,20 +49,20 @@ impl Webhooks {
         let touched: HashSet<Uuid> = outcomes.iter().map(|one| one.endpoint).collect();
         let endpoints = queue::endpoints(txn, touched).await?;
         let ids: Vec<Uuid> = outcomes.iter().map(|one| one.delivery).collect();
-        let counts: HashMap<Uuid, (i32, i32)> = queue::counts(txn, &ids)
+        let standing: HashMap<Uuid, Standing> = queue::standing(txn, &ids)
             .await?
             .into_iter()
-            .map(|(id, attempts, round_start)| (id, (attempts, round_start)))
+            .map(|standing| (standing.id, standing))
             .collect();
-        let kept: Vec<(&Outcome, (i32, i32))> = outcomes
+        let kept: Vec<(&Outcome, Standing)> = outcomes
             .iter()
-            .filter_map(|one| counts.get(&one.delivery).map(|counts| (one, *counts)))
+            .filter_map(|one| Some((one, *standing.get(&one.delivery)?)))
             .collect();
         queue::record_attempts(txn, kept.iter().map(|(one, _)| attempt_row(one)).collect()).await?;
 
-        let mut delivered = Vec::new();
-        for (one, (attempts, round_start)) in &kept {
-            let tries = attempts - round_start;
+        let (mut delivered, mut reached) = (Vec::new(), Vec::new());
+        for (one, standing) in &kept {
+            let tries = standing.attempts - standing.round_start;
             let verdict = judge(
                 &self.0.config,
                 &self.0.platform.entropy,
@@ -68,11 +71,17 @@ impl Webhooks {
                 now,
             );
             // A later attempt has begun (the lease ran out meanwhile): it decides, unless this one arrived.
-            if verdict != Verdict::Delivered && *attempts != one.number {
+            if verdict != Verdict::Delivered && standing.attempts != one.number {
                 continue;
             }
             match verdict {
-                Verdict::Delivered => delivered.push(one.delivery),
+                Verdict::Delivered => {
+                    delivered.push(one.delivery);
+                    reached.extend(standing.published_at.map(|since| {
+                        let after = one.at.since(Timestamp::new(since)) + one.duration;
+                        (one.to.environment, after)
+                    }));
+                }
                 // Asked for again while it was under way: the new round has not begun yet.
                 Verdict::Retry(_) | Verdict::Failed if tries == 0 => {
                     queue::mark_unsuccessful(txn, one.delivery, PENDING, now, None).await?;
@@ -86,7 +95,8 @@ impl Webhooks {
             }
         }
         queue::mark_delivered(txn, &delivered, now).await?;
-        self.judge_endpoints(txn, endpoints, &kept, now).await
+        let judged = self.judge_endpoints(txn, endpoints, &kept, now).await?;
+        Ok(Recorded { reached, ..judged })
     }
 
     /// Keeps the endpoints' health: since when each fails, and whether that is long enough to stop.
@@ -94,7 +104,7 @@ impl Webhooks {
         &self,
         txn: &DatabaseTransaction,
         endpoints: Vec<endpoint::Model>,
-        kept: &[(&Outcome, (i32, i32))],
+        kept: &[(&Outcome, Standing)],
         now: Timestamp,
     ) -> Result<Recorded, DbErr> {
         let failed = kept
@@ -121,7 +131,11 @@ impl Webhooks {
         }
         let told = !facts.is_empty();
         Outbox::append(txn, facts).await?;
-        Ok(Recorded { failed, told })
+        Ok(Recorded {
+            failed,
+            told,
+            reached: Vec::new(),
+        })
     }
 
     /// Leaves an overloaded endpoint alone for a while. Answers to attempts that were under way together count as one.

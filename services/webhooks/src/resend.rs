@@ -179,6 +179,7 @@ impl Webhooks {
             id: self.0.platform.entropy.id(now),
             occurred_at: now,
             data,
+            published_at: None,
         };
         let kind = event_type.as_str();
         let made = self.new_delivery(scope, row.id, new.id.uuid(), kind, now);

@@ -286,6 +286,7 @@ async fn f071_public_data_is_thin() {
         "revoked_at",
         "this_update",
         "source_version",
+        "renewed_by",
     ]);
     assert_eq!(keys(1), expected);
     let expected: BTreeSet<String> = set(&["invoice_id", "period", "total"]);
@@ -301,6 +302,7 @@ async fn f071_public_data_is_thin() {
     );
     // What the fact on the bus knows and the tenant must not read.
     let text = feed.to_string();
+    assert!(!text.contains("published_at"));
     for secret in ["2f3e4d5c", "issuer", "serial", "黒桐", "4711", "client"] {
         assert!(verification.payload.to_string().contains(secret) || secret == "2f3e4d5c");
         assert!(!text.contains(secret), "{secret}");

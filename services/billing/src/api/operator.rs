@@ -4,9 +4,9 @@ use actix_web::{
     get, post,
     web::{Data, Json, Path},
 };
-use serde::Serialize;
-use utoipa::ToSchema;
-use warikan_http::{OperatorCaller, Problem, ProblemDocument};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use warikan_http::{OperatorCaller, Params, Problem, ProblemDocument};
 use warikan_types::{BillingMonth, Timestamp, Yen};
 
 use crate::{
@@ -97,29 +97,46 @@ impl From<ClosedMonth> for MonthView {
 }
 
 /// A text that is no month names nothing.
-fn period(path: &Path<String>) -> Result<BillingMonth, Problem> {
+pub(super) fn period(path: &Path<String>) -> Result<BillingMonth, Problem> {
     path.parse().map_err(|_| Problem::not_found())
+}
+
+/// What a close accepts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CloseQuery {
+    /// Close although usage and the services' operations differ, or a service cannot be asked.
+    #[serde(default)]
+    accept_differences: bool,
 }
 
 /// Close a month
 ///
-/// Issues every tenant's invoice for a month that is over in Japan, oldest month first, all or none. Closing a closed
+/// Issues every tenant's invoice for a month that is over in Japan, oldest month first, all or none. Before, its usage is compared with
+/// the operations that the services have answered: what was not heard of is taken as usage; where there is usage that no service
+/// knows, or a service cannot be asked, nothing is closed unless `accept_differences` is `true`. Closing a closed
 /// month changes nothing and answers the same. What is heard of later goes on the next invoice as an adjustment.
-#[utoipa::path(tag = "operator", params(("period" = BillingMonth, Path, description = "A calendar month in Japan.")),
+#[utoipa::path(tag = "operator", params(("period" = BillingMonth, Path, description = "A calendar month in Japan."), CloseQuery),
     security(("oauth2" = ["operator"])),
     responses(
         (status = 200, description = "The month is closed.", body = MonthView),
+        (status = 400, description = "A query parameter is not acceptable.", body = ProblemDocument),
         (status = 401, description = "No valid access token.", body = ProblemDocument),
         (status = 403, description = "Not the operator.", body = ProblemDocument),
         (status = 404, description = "Not a month.", body = ProblemDocument),
-        (status = 409, description = "Not over yet, an earlier month is open, or something needed for an invoice is missing; the detail names it. Nothing was closed.", body = ProblemDocument)))]
+        (status = 409, description = "Not over yet, an earlier month is open, usage and operations differ, or something needed for an invoice is missing; the detail names it. Nothing was closed.", body = ProblemDocument)))]
 #[post("/v1/operator/months/{period}/close")]
 pub(crate) async fn close_month(
     _operator: OperatorCaller,
     path: Path<String>,
+    asked: Params<CloseQuery>,
     billing: Data<Billing>,
 ) -> Result<Json<MonthView>, Problem> {
-    let closed = billing.close_month(period(&path)?).await?;
+    let period = period(&path)?;
+    let closed = billing
+        .close_month(period, asked.accept_differences)
+        .await?;
     Ok(Json(closed.into()))
 }
 

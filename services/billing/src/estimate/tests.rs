@@ -22,6 +22,7 @@ const TARIFF: &str = "[[plans]]\nplan = \"large\"\nvalid_from = \"2026-01-01\"\n
 fn operation(volume: &Volume, number: i64, period: BillingMonth) -> Operation {
     let accepted_at: Timestamp = period.start();
     Operation {
+        mark: 0,
         meter: match volume.purpose {
             Purpose::StatusCheck => Meter::StatusCheck,
             _ => Meter::Verification,

@@ -11,6 +11,7 @@ pub(crate) mod budgets;
 pub(crate) mod invoices;
 pub(crate) mod months;
 pub(crate) mod recipients;
+pub(crate) mod reconciliation;
 pub(crate) mod shared_costs;
 pub(crate) mod usage;
 

@@ -1,6 +1,6 @@
 //! Tenants, as invoices name them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
@@ -136,4 +136,15 @@ pub(crate) async fn first_activation(
         .one(db)
         .await?;
     Ok(row.and_then(|row| row.activated_at).map(Timestamp::new))
+}
+
+/// Everybody that onboarding has told of.
+pub(crate) async fn known(db: &impl ConnectionTrait) -> Result<BTreeSet<TenantId>, DbErr> {
+    let rows: Vec<Uuid> = recipient::Entity::find()
+        .select_only()
+        .column(recipient::Column::Tenant)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(TenantId::from_uuid).collect())
 }

@@ -27,7 +27,7 @@ use crate::{
     words::{Meter, Purpose, channel_from_word},
 };
 
-/// Rows per INSERT: SQLite takes 32,766 parameters and a row has eighteen.
+/// Rows per INSERT: SQLite takes 32,766 parameters and a row has nineteen.
 const CHUNK: usize = 1_000;
 
 /// Uses of one sort on one day, billed or not.
@@ -120,6 +120,7 @@ pub(crate) async fn record(
         verdict: Set(operation.verdict.map(|one| one.as_str().to_owned())),
         reason: Set(operation.reason.map(|one| one.as_str().to_owned())),
         recorded_at: Set(now.utc()),
+        mark: Set(Some(operation.mark)),
     };
     let mut new = 0;
     for chunk in operations.chunks(CHUNK) {

@@ -9,6 +9,7 @@
 )]
 
 use serde_json::{Value, json};
+use services::Services;
 use warikan_billing::{Billing, Config};
 use warikan_contracts::{
     Envelope, Fact,
@@ -23,7 +24,11 @@ use warikan_types::{
     Timestamp, Verdict, Verification,
 };
 
+pub mod services;
+
 pub struct Scene {
+    /// The services that answered the operations, as billing can ask them.
+    pub services: Services,
     pub house: TestHouse,
     pub app: App,
     pub billing: Billing,
@@ -44,9 +49,13 @@ impl Scene {
 
     pub async fn with(config: Config) -> Self {
         let house = TestHouse::new();
-        let billing = Billing::open(config, &house.platform).await.unwrap();
+        let services = Services::open(&house).await;
+        let billing = Billing::open(config, &house.platform, services.paid_for())
+            .await
+            .unwrap();
         let app = App::serve(&house.platform, vec![billing.module()]).await;
         Self {
+            services,
             house,
             app,
             billing,
@@ -98,7 +107,14 @@ impl Scene {
         Envelope::of(id, scope, occurred_at, "test", fact)
     }
 
+    /// A service answers, and billing hears of it.
     pub async fn publish(&self, envelope: &Envelope) {
+        self.services.answer(std::slice::from_ref(envelope)).await;
+        self.publish_alone(envelope).await;
+    }
+
+    /// A fact comes whose operation its service does not know.
+    pub async fn publish_alone(&self, envelope: &Envelope) {
         self.house.platform.bus.publish(envelope, 1).await.unwrap();
     }
 
@@ -155,6 +171,13 @@ impl Scene {
                 })
                 .collect(),
         }
+    }
+
+    /// A service answers, and billing never hears of it.
+    pub async fn lose<F: Fact>(&self, scope: TenantScope, fact: &F) -> Envelope {
+        let envelope = self.envelope(Some(scope), self.house.clock().now(), fact);
+        self.services.answer(std::slice::from_ref(&envelope)).await;
+        envelope
     }
 
     /// Tells a fact once, as of the time it is accepted or now.

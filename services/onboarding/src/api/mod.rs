@@ -2,4 +2,5 @@
 
 pub(crate) mod credentials;
 pub(crate) mod oauth;
+pub(crate) mod own_credentials;
 pub(crate) mod tenants;

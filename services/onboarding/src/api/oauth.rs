@@ -14,10 +14,10 @@ use actix_web::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_http::{BODY_LIMIT, Code, Problem, ProblemDocument};
-use warikan_types::ClientScope;
+use warikan_http::{BODY_LIMIT, Code, Origin, Problem, ProblemDocument};
+use warikan_types::{ClientScope, Secret};
 
-use crate::Onboarding;
+use crate::{Onboarding, client_assertion::ASSERTION_TYPE, grant_token::Proof};
 
 /// A token request (RFC 6749 4.4.2), `application/x-www-form-urlencoded`.
 #[derive(Deserialize, ToSchema)]
@@ -27,10 +27,16 @@ pub(crate) struct TokenRequest {
     grant_type: String,
     /// Scopes separated by spaces; all of the client's where absent.
     scope: Option<String>,
-    /// With `client_secret_post`; otherwise HTTP Basic.
+    /// With `client_secret_post`; otherwise HTTP Basic. Beside an assertion it may stand, and names whom that names.
     client_id: Option<String>,
     /// With `client_secret_post`.
-    client_secret: Option<String>,
+    #[schema(value_type = Option<String>)]
+    client_secret: Option<Secret<String>>,
+    /// With `private_key_jwt`: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer` (RFC 7523 2.2).
+    client_assertion_type: Option<String>,
+    /// With `private_key_jwt`: a JWT whose `iss` and `sub` are the client id and whose `aud` is this platform's issuer or token endpoint,
+    /// with `jti`, `iat` and an `exp` at most five minutes away, signed by a registered key.
+    client_assertion: Option<String>,
 }
 
 /// A token (RFC 6749 5.1).
@@ -48,7 +54,8 @@ pub(crate) struct TokenAnswer {
 
 /// Get an access token with client credentials
 ///
-/// Authenticate with HTTP Basic (`client_secret_basic`) or in the body (`client_secret_post`).
+/// Authenticate with HTTP Basic (`client_secret_basic`), in the body (`client_secret_post`), or by a signed assertion
+/// (`private_key_jwt`), each of which is taken once.
 #[utoipa::path(operation_id = "grant_token", tag = "access", security(()),
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = TokenAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 413, body = ProblemDocument)))]
@@ -72,10 +79,10 @@ pub(crate) async fn token(
             "the grant served here is client_credentials",
         ));
     }
-    let (client, secret) = credentials(&request, &form)?;
+    let proof = proof(&request, &form)?;
     let asked = form.scope.as_deref().map(read_scopes).transpose()?;
     let grant = onboarding
-        .grant_token(client.parse().ok(), &secret, asked.as_ref())
+        .grant_token(&proof, asked.as_ref(), &Origin::of(&request))
         .await?;
     let scope: Vec<&str> = grant.scopes.iter().map(|scope| scope.as_str()).collect();
     Ok(HttpResponse::Ok()
@@ -117,21 +124,50 @@ fn read_scopes(text: &str) -> Result<BTreeSet<ClientScope>, Problem> {
 }
 
 /// One way of authenticating per request (RFC 6749 2.3).
-fn credentials(request: &HttpRequest, form: &TokenRequest) -> Result<(String, String), Problem> {
+fn proof(request: &HttpRequest, form: &TokenRequest) -> Result<Proof, Problem> {
     let basic = request.headers().get(AUTHORIZATION);
-    match (basic, &form.client_id, &form.client_secret) {
+    let (id, secret) = (&form.client_id, &form.client_secret);
+    if let (None, None, Some(kind), Some(assertion)) = (
+        basic,
+        secret,
+        &form.client_assertion_type,
+        &form.client_assertion,
+    ) {
+        if kind != ASSERTION_TYPE {
+            return Err(invalid_client(
+                "The client_assertion_type is not known here.",
+            ));
+        }
+        return Ok(Proof::Assertion {
+            client: id.clone(),
+            assertion: assertion.clone(),
+        });
+    }
+    if form.client_assertion.is_some() || form.client_assertion_type.is_some() {
+        return Err(Problem::new(
+            Code::InvalidRequest,
+            "Send client_assertion_type and client_assertion, and no other credentials.",
+        ));
+    }
+    let (client, secret) = match (basic, id, secret) {
         (Some(header), None, None) => header
             .to_str()
             .ok()
             .and_then(read_basic)
-            .ok_or_else(|| invalid_client("The Authorization header is not HTTP Basic.")),
-        (None, Some(client), Some(secret)) => Ok((client.clone(), secret.clone())),
-        (Some(_), _, _) => Err(Problem::new(
-            Code::InvalidRequest,
-            "Send the credentials once: in the Authorization header or in the body.",
-        )),
-        (None, _, _) => Err(invalid_client("Send client_id and client_secret.")),
-    }
+            .ok_or_else(|| invalid_client("The Authorization header is not HTTP Basic."))?,
+        (None, Some(client), Some(secret)) => (client.clone(), secret.clone()),
+        (Some(_), _, _) => {
+            return Err(Problem::new(
+                Code::InvalidRequest,
+                "Send the credentials once: in the Authorization header or in the body.",
+            ));
+        }
+        (None, _, _) => return Err(invalid_client("Send client_id and client_secret.")),
+    };
+    Ok(Proof::Secret {
+        client: client.parse().ok(),
+        secret,
+    })
 }
 
 fn invalid_client(detail: &str) -> Problem {
@@ -139,25 +175,27 @@ fn invalid_client(detail: &str) -> Problem {
 }
 
 /// RFC 6749 2.3.1: both parts are form-encoded inside HTTP Basic. Ours have no character that changes by it.
-fn read_basic(value: &str) -> Option<(String, String)> {
+fn read_basic(value: &str) -> Option<(String, Secret<String>)> {
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (client, secret) = text.split_once(':')?;
-    Some((client.to_owned(), secret.to_owned()))
+    Some((client.to_owned(), Secret::new(secret.to_owned())))
 }
 
 /// Authorization server metadata (RFC 8414)
 #[utoipa::path(tag = "access", security(()), responses((status = 200, body = serde_json::Value)))]
 #[get("/.well-known/oauth-authorization-server")]
-pub(crate) async fn metadata(request: HttpRequest) -> HttpResponse {
-    let (scheme, host) = {
-        let info = request.connection_info();
-        (info.scheme().to_owned(), info.host().to_owned())
-    };
-    let base = format!("{scheme}://{host}");
+pub(crate) async fn metadata(request: HttpRequest, onboarding: Data<Onboarding>) -> HttpResponse {
+    let origin = Origin::of(&request);
+    let own_name = onboarding.own_name(&origin);
+    let mut methods = vec!["client_secret_basic", "client_secret_post"];
+    if own_name.is_some() {
+        methods.push("private_key_jwt");
+    }
+    let base = own_name.unwrap_or(origin.base);
     let scopes: Vec<&str> = ClientScope::TENANT
         .into_iter()
         .chain([ClientScope::Operator])
@@ -169,7 +207,8 @@ pub(crate) async fn metadata(request: HttpRequest) -> HttpResponse {
         "jwks_uri": format!("{base}/.well-known/jwks.json"),
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": ["EdDSA", "ES256", "RS256", "PS256"],
         "scopes_supported": scopes,
     }))
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_contracts::{
     Envelope,
-    facts::{TenantChanged, TenantState},
+    facts::{TenantChanged, TenantClosed, TenantResumed, TenantState, TenantSuspended},
 };
 use warikan_http::{
     Answer, Body, Idempotency, OperatorCaller, Page, PageQuery, Params, PathId, Problem,
@@ -19,6 +19,7 @@ use crate::{
     error::Error,
     store::{self, ChecklistRow, TenantRow},
     tenant::{ChecklistItem, TenantKind, step},
+    text::plain,
 };
 
 /// A tenant that asks to be served.
@@ -106,18 +107,6 @@ fn view(row: TenantRow, checklist: Vec<ChecklistRow>) -> Result<TenantView, Erro
     })
 }
 
-fn text(pointer: &str, value: &str, most: usize) -> Result<String, Problem> {
-    let length = value.chars().count();
-    if length == 0 || length > most || value.chars().any(char::is_control) {
-        return Err(Problem::field(
-            pointer,
-            "invalid_value",
-            format!("1 to {most} characters, none of them a control character"),
-        ));
-    }
-    Ok(value.to_owned())
-}
-
 /// Take on a tenant
 ///
 /// It starts as `applied`: its sandbox is open, production is not.
@@ -134,8 +123,8 @@ pub(crate) async fn apply(
 ) -> Result<HttpResponse, Problem> {
     let inner = &onboarding.0;
     let platform = &inner.platform;
-    let name = text("/name", &body.name, 200)?;
-    let plan = text("/plan", body.plan.as_deref().unwrap_or("standard"), 50)?;
+    let name = plain("/name", &body.name, 200)?;
+    let plan = plain("/plan", body.plan.as_deref().unwrap_or("standard"), 50)?;
     let once = Idempotency::of(
         &request,
         "apply",
@@ -195,6 +184,34 @@ fn changed(onboarding: &Onboarding, row: &TenantRow, state: TenantState) -> Enve
     )
 }
 
+/// The fact that those want to hear who care for one turn in a tenant's life alone.
+fn turned(
+    onboarding: &Onboarding,
+    row: &TenantRow,
+    from: TenantState,
+    to: TenantState,
+) -> Option<Envelope> {
+    let platform = &onboarding.0.platform;
+    let now = platform.clock().now();
+    let (tenant, revision) = (TenantId::from_uuid(row.id), row.revision);
+    let (id, aggregate) = (platform.entropy.id(now), tenant.to_string());
+    Some(match (from, to) {
+        (_, TenantState::Suspended) => {
+            let fact = TenantSuspended { tenant, revision };
+            Envelope::of(id, None, now, aggregate, &fact)
+        }
+        (TenantState::Suspended, TenantState::Active) => {
+            let fact = TenantResumed { tenant, revision };
+            Envelope::of(id, None, now, aggregate, &fact)
+        }
+        (_, TenantState::Closed) => {
+            let fact = TenantClosed { tenant, revision };
+            Envelope::of(id, None, now, aggregate, &fact)
+        }
+        _ => return None,
+    })
+}
+
 /// The tenants
 #[utoipa::path(operation_id = "list_tenants", tag = "operator", params(PageQuery), security(("oauth2" = ["operator"])),
     responses((status = 200, body = Page<TenantView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
@@ -251,7 +268,7 @@ pub(crate) async fn record(
 ) -> Result<HttpResponse, Problem> {
     let inner = &onboarding.0;
     let now = inner.platform.clock().now();
-    let evidence = text("/evidence", &body.evidence, 500)?;
+    let evidence = plain("/evidence", &body.evidence, 500)?;
     let today = || (now.utc() + chrono::Duration::hours(9)).date_naive();
     let transaction = begin_write(inner.db.worker()).await?;
     let row = store::tenant(&transaction, id.0).await?;
@@ -299,8 +316,20 @@ pub(crate) async fn advance(
     row.revision += 1;
     body.to.as_str().clone_into(&mut row.state);
     store::set_state(&transaction, id.0, body.to, row.revision).await?;
-    Outbox::append(&transaction, [changed(&onboarding, &row, body.to)]).await?;
+    let mut facts = vec![changed(&onboarding, &row, body.to)];
+    facts.extend(turned(&onboarding, &row, from, body.to));
+    if body.to == TenantState::Closed {
+        let now = inner.platform.clock().now();
+        let ended = store::clients::revoke_all(&transaction, id.0, now).await?;
+        facts.extend(
+            ended
+                .into_iter()
+                .map(|client| onboarding.revoked(client, Some(id.0))),
+        );
+    }
+    Outbox::append(&transaction, facts).await?;
     transaction.commit().await?;
     inner.relay.wake();
+    onboarding.tell_denials();
     Ok(HttpResponse::Ok().json(view(row, checklist)?))
 }

@@ -4,25 +4,27 @@ use actix_web::{
     HttpRequest, HttpResponse, get, post,
     web::{Data, Json},
 };
-use serde::Deserialize;
-use utoipa::ToSchema;
 use warikan_http::{
     Body, Idempotency, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller,
     needs,
 };
+use warikan_status::AskedChannel;
 use warikan_types::Certificate;
 
-use crate::{Revocation, check_certificate::StatusView, error::Error, store};
-
-/// Nothing to say: the handle names the certificate. The body may be absent.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewCheck {}
+use crate::{
+    Revocation, check_certificate::NewCheck, error::Error, status_view::StatusView, store,
+};
 
 /// Check a watched certificate now.
 ///
-/// Answers from the revocation list in force, with its age. A list past its `next_update` no longer says that a certificate is
-/// good: the state is `unknown` then. Counts once per certificate and calendar month (JST).
+/// Answers from the revocation list in force, with its age. A list past its `next_update`, or older than `max_age`, no longer says that a
+/// certificate is good: the state is `unknown` then. Counts once per certificate and calendar month (JST).
+///
+/// `channel` asks for a live answer (OCSP), as in `POST /v1/verifications`: *revoked* wins whoever says it, `sources` has everything that was
+/// heard, and a live answer counts each time.
+///
+/// With `at`, from the archive: what was known then, also of certificates that have ended and left the lists since. What became known
+/// later is not in it. Of a time before the first list nothing is known: `unknown`, with `known_since`.
 #[utoipa::path(tag = "watches", request_body = NewCheck, security(("oauth2" = ["watches"])),
     params(("id" = String, Path, description = "The certificate's handle, `crt_..`"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key gives the same answer.")),
@@ -43,8 +45,27 @@ pub(crate) async fn check_certificate(
     let operation = format!("check_certificate/{}", id.0);
     let digest = body.digest();
     let once = Idempotency::of(&request, &operation, Some(caller.scope), digest, sealer)?;
+    let wanted = body.value;
+    if wanted.at.is_some() && wanted.channel.is_some_and(|one| one != AskedChannel::Crl) {
+        return Err(Problem::field(
+            "/channel",
+            "invalid_value",
+            "Of a moment of the past only the lists tell: leave `channel` out, or say `crl`."
+                .to_owned(),
+        ));
+    }
+    if wanted
+        .at
+        .is_some_and(|at| at > revocation.time_of(caller.scope.environment()))
+    {
+        return Err(Problem::field(
+            "/at",
+            "invalid_value",
+            "A moment of the past: nobody knows what a list will say.".to_owned(),
+        ));
+    }
     let answer = revocation
-        .check_certificate(caller.scope, id.0, once)
+        .check_certificate(caller.scope, id.0, wanted, once)
         .await?;
     Ok(answer.into())
 }

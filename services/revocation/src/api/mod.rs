@@ -27,5 +27,6 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(campaign_results::list_results)
         .service(campaign_results::show_proof)
         .service(sources::show_freshness)
+        .service(sources::show_status_freshness)
         .service(sources::list_sources);
 }

@@ -1,7 +1,8 @@
-//! Freshness: for tenants in sum, for the operator list by list.
+//! Freshness: for everybody and for tenants in sum, for the operator list by list.
 
 use actix_web::{
-    get,
+    HttpResponse, get,
+    http::header::{CacheControl, CacheDirective},
     web::{Data, Json},
 };
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::{
     Revocation,
     entity::source_problem,
     error::Error,
-    freshness::Freshness,
+    freshness::{Freshness, StatusFreshness},
     store::{environment_of, sources},
 };
 
@@ -29,6 +30,24 @@ pub(crate) async fn show_freshness(
     revocation: Data<Revocation>,
 ) -> Json<Freshness> {
     Json(revocation.freshness(caller.scope.environment()))
+}
+
+/// Seconds an answer may be kept for others: it says of which moment it is.
+const KEPT_SECONDS: u32 = 10;
+
+/// Show how fresh the platform's revocation information is.
+///
+/// For everybody, without a token: sums over all lists of an environment, and the name of the version that they make together.
+/// Nothing of a tenant, a municipality or a certificate.
+#[utoipa::path(tag = "watches", security(()), responses((status = 200, body = StatusFreshness)))]
+#[get("/v1/status-freshness")]
+pub(crate) async fn show_status_freshness(revocation: Data<Revocation>) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(CacheControl(vec![
+            CacheDirective::Public,
+            CacheDirective::MaxAge(KEPT_SECONDS),
+        ]))
+        .json(revocation.status_freshness())
 }
 
 /// How a list stands.

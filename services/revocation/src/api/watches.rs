@@ -115,11 +115,7 @@ pub(crate) async fn list_watches(
     let db = &revocation.0.db.begin_read(caller.scope).await?;
     let rows = store::watches::page(caller.scope, db, state, after, limit + 1).await?;
     let page = keys.cursors().page(scope, &name, limit, rows, |row| row.id);
-    let data = page
-        .data
-        .iter()
-        .map(|row| WatchView::of(row, keys.sealer()))
-        .collect::<Result<_, _>>()?;
+    let data = WatchView::of_all(db, &page.data, keys.sealer()).await?;
     Ok(Json(Page {
         data,
         next_cursor: page.next_cursor,
@@ -140,10 +136,9 @@ pub(crate) async fn show_watch(
     let row = store::watches::find(caller.scope, &db, id.0)
         .await?
         .ok_or(Error::NotFound)?;
-    Ok(Json(WatchView::of(
-        &row,
-        revocation.0.platform.keys.sealer(),
-    )?))
+    let sealer = revocation.0.platform.keys.sealer();
+    let view = WatchView::of_all(&db, &[row], sealer).await?.pop();
+    Ok(Json(view.ok_or(Error::NotFound)?))
 }
 
 /// End a watch.

@@ -14,7 +14,7 @@ use crate::{
     Revocation,
     entity::{campaign_change, watch},
     error::Error,
-    store::{campaigns, kind_of, portfolio},
+    store::{campaigns, kind_of, portfolio, renewals},
     watch::open_reference,
 };
 
@@ -43,10 +43,12 @@ pub(crate) struct ChangeView {
     revoked_at: Option<Timestamp>,
     /// When its time is over.
     not_after: Timestamp,
+    /// The certificate that replaces it: a later one of the same person and kind that you verified.
+    renewed_by: Option<CertificateHandle>,
 }
 
 /// The columns of the table.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "ref",
     "handle",
     "kind",
@@ -58,6 +60,7 @@ const COLUMNS: [&str; 11] = [
     "not_after",
     "customer_wording_ja",
     "customer_wording_en",
+    "renewed_by",
 ];
 
 impl ChangeView {
@@ -69,6 +72,7 @@ impl ChangeView {
     /// As a line of the table.
     pub(crate) fn csv_row(&self) -> String {
         let revoked_at = self.revoked_at.map(|at| at.to_string());
+        let renewed_by = self.renewed_by.map(|handle| handle.to_string());
         let (ja, en) = self
             .customer_wording
             .map_or(("", ""), |one| (one.ja, one.en));
@@ -84,6 +88,7 @@ impl ChangeView {
             &self.not_after.to_string(),
             ja,
             en,
+            renewed_by.as_deref().unwrap_or_default(),
         ])
     }
 }
@@ -100,10 +105,20 @@ impl Revocation {
         let rows = campaigns::changes(scope, db, id, after, limit).await?;
         let watches: Vec<Uuid> = rows.iter().filter_map(|row| row.watch).collect();
         let watches = portfolio::watches(scope, db, &watches).await?;
+        let certificates = rows.iter().map(|row| (scope.tenant(), row.handle));
+        let renewed = renewals::of(db, certificates).await?;
         rows.into_iter()
             .map(|row| {
                 let watch = row.watch.and_then(|id| watches.get(&id));
-                Ok((row.id, self.change(scope, id, &row, watch)?))
+                let change = self.change(scope, id, &row, watch)?;
+                let renewed_by = renewed.get(&row.handle).copied();
+                Ok((
+                    row.id,
+                    ChangeView {
+                        renewed_by,
+                        ..change
+                    },
+                ))
             })
             .collect()
     }
@@ -138,6 +153,7 @@ impl Revocation {
             customer_wording: finding.customer_wording(),
             revoked_at,
             not_after: Timestamp::new(row.not_after),
+            renewed_by: None,
         })
     }
 }

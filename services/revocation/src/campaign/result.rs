@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use uuid::Uuid;
-use warikan_contracts::{
-    api::{KnownState, StatusAnswer},
-    facts::CampaignCounts,
-};
-use warikan_types::{CertificateHandle, RevocationReason, Timestamp, Wording};
+use warikan_contracts::{api::StatusAnswer, facts::CampaignCounts};
+use warikan_pki::{AgeBounds, Judged};
+use warikan_status::fact;
+use warikan_types::{CertificateHandle, Reason, RevocationReason, Timestamp, Wording};
+
+use crate::check_certificate::CLOCK_SKEW;
 
 /// Octets of a packed result: handle, finding, reason or cause, date.
 pub(crate) const PACKED: usize = 26;
@@ -44,25 +45,20 @@ impl Finding {
         max_age: Option<Duration>,
         at: Timestamp,
     ) -> Self {
-        match answer {
-            Some(StatusAnswer {
-                state: KnownState::Revoked { reason, revoked_at },
-                ..
-            }) => Self::Revoked {
-                reason: *reason,
-                revoked_at: *revoked_at,
-            },
+        let bounds = AgeBounds {
+            max_age,
+            clock_skew: CLOCK_SKEW,
+        };
+        let judged = answer.map_or(Judged::Unknown(Reason::StatusUnavailable), |answer| {
+            let times = (answer.this_update, Some(answer.next_update));
+            Judged::of_parts(&fact(&answer.state), times, bounds, at)
+        });
+        match judged {
+            Judged::Revoked { reason, revoked_at } => Self::Revoked { reason, revoked_at },
             _ if not_after < at => Self::Expired,
-            None => Self::Unknown(Cause::Unavailable),
-            Some(answer) => {
-                let too_old = max_age.is_some_and(|max| at.since(answer.this_update) > max);
-                let good = answer.state == KnownState::Good && at <= answer.next_update;
-                if good && !too_old {
-                    Self::Good
-                } else {
-                    Self::Unknown(Cause::Stale)
-                }
-            }
+            Judged::Good => Self::Good,
+            Judged::Unknown(Reason::StatusUnavailable) => Self::Unknown(Cause::Unavailable),
+            Judged::Unknown(_) => Self::Unknown(Cause::Stale),
         }
     }
 
@@ -209,7 +205,7 @@ pub(crate) fn unpack_all(octets: &[u8]) -> Option<Vec<Found>> {
 
 #[cfg(test)]
 mod tests {
-    use warikan_contracts::facts::Channel;
+    use warikan_contracts::{api::KnownState, facts::Channel};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::{
 
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
-use warikan_contracts::{Envelope, facts::CheckedCertificate};
+use warikan_contracts::facts::{Channel, CheckedCertificate};
 use warikan_messaging::{Outbox, begin_write, narrow};
 use warikan_types::{
     BillingMonth, CertificateHandle, CertificateId, Id, Request, TenantScope, Timestamp,
@@ -31,10 +31,6 @@ use crate::{
 
 /// Chunks of one campaign before others have their turn, and a process that is told to stop stops.
 const CHUNKS_A_TURN: usize = 8;
-/// Longer than a turn ever takes; a process that dies holds a campaign up for as long.
-const LEASE: Duration = Duration::from_secs(120);
-/// Certificates that one fact for billing names.
-const CHECKED_A_FACT: usize = 500;
 /// Rows of portfolios that are over, removed at a time.
 const REMOVED: usize = 5_000;
 
@@ -79,7 +75,8 @@ impl Revocation {
         let now = self.0.platform.clock().now();
         let by: Id<Request> = self.0.platform.entropy.id(now);
         let by = by.uuid();
-        let leased = campaigns::lease(self.0.db.worker(), by, now, LEASE).await?;
+        let lease = Duration::from_secs(self.0.config.campaign_lease_seconds);
+        let leased = campaigns::lease(self.0.db.worker(), by, now, lease).await?;
         let Some(row) = leased else {
             return self.unpin_idle().await;
         };
@@ -181,7 +178,9 @@ impl Revocation {
             row.cursor = Some(chunk.last_handle);
             campaigns::put_counts(&mut row, counts);
             campaigns::keep(&txn, chunk, judged.changes).await?;
-            Outbox::append(&txn, self.checked_facts(work.scope, judged.checked)).await?;
+            // A certificate that a watch was metered for this month is not told again.
+            let told = (self.month(), Channel::Crl, judged.checked);
+            self.tell_checked(&txn, work.scope, told).await?;
         }
         let more = count == CHUNK;
         if !more {
@@ -241,14 +240,6 @@ impl Revocation {
             }
         }
         Ok(judged)
-    }
-
-    /// The facts that billing counts: a certificate that a watch was metered for this month is not told again.
-    fn checked_facts(&self, scope: TenantScope, checked: Vec<CheckedCertificate>) -> Vec<Envelope> {
-        checked
-            .chunks(CHECKED_A_FACT)
-            .map(|some| self.status_checked(scope, self.month(), some.to_vec()))
-            .collect()
     }
 
     fn month(&self) -> BillingMonth {

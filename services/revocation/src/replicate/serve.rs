@@ -34,10 +34,12 @@ struct Question {
 /// The route for other processes of the platform; the listener in front of it lets nobody else in.
 pub fn inner_routes(
     revocation: &Revocation,
-) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static {
     let state = Data::new(revocation.clone());
+    let operations = warikan_metering::inner_routes(revocation.operations());
     move |config| {
         config.app_data(state.clone()).service(status);
+        operations(config);
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use warikan_messaging::{Hold, hold};
 use warikan_types::{CertificateHandle, Id, Subject, TenantScope, Timestamp};
 
-use super::CHUNK;
+use super::{CHUNK, renewals};
 use crate::entity::{campaign_change, campaign_item, erased_subject, watch};
 
 fn name(subject: Id<Subject>) -> String {
@@ -60,6 +60,7 @@ pub(crate) async fn erase<C: ConnectionTrait>(
     for chunk in certificates.chunks(CHUNK) {
         let handles: Vec<Uuid> = chunk.iter().map(|handle| handle.uuid()).collect();
         erase_from_campaigns(scope, db, &handles).await?;
+        renewals::forget(scope, db, &handles).await?;
         let of_certificates = Condition::all().add(watch::Column::Handle.is_in(handles));
         erase_where(scope, db, of_certificates, now).await?;
     }

@@ -7,6 +7,7 @@ pub(crate) mod lists;
 pub(crate) mod metering;
 pub(crate) mod notices;
 pub(crate) mod portfolio;
+pub(crate) mod renewals;
 pub(crate) mod snapshots;
 pub(crate) mod sources;
 pub(crate) mod watches;

@@ -56,6 +56,20 @@ pub(crate) async fn of_certificate<C: ConnectionTrait>(
         .await
 }
 
+/// The tenant's last watch of one certificate, ended or not, unless the person was erased.
+pub(crate) async fn last_of_certificate<C: ConnectionTrait>(
+    scope: TenantScope,
+    db: &C,
+    handle: CertificateHandle,
+) -> Result<Option<watch::Model>, DbErr> {
+    of(scope)
+        .filter(watch::Column::Handle.eq(handle.uuid()))
+        .filter(watch::Column::Issuer.ne(String::new()))
+        .order_by_desc(watch::Column::Id)
+        .one(db)
+        .await
+}
+
 /// A page of the tenant's watches.
 pub(crate) async fn page<C: ConnectionTrait>(
     scope: TenantScope,
@@ -136,6 +150,27 @@ pub(crate) async fn end_these<C: ConnectionTrait>(
     Ok(())
 }
 
+/// Which of these serials anybody watches without a flag.
+pub(crate) async fn watched<C: ConnectionTrait>(
+    db: &C,
+    environment: &str,
+    issuer: &str,
+    serials: impl IntoIterator<Item = Vec<u8>> + Send,
+) -> Result<HashSet<Vec<u8>>, DbErr> {
+    let found: Vec<Vec<u8>> = watch::Entity::find()
+        .select_only()
+        .column(watch::Column::Serial)
+        .filter(watch::Column::Environment.eq(environment))
+        .filter(watch::Column::Issuer.eq(issuer))
+        .filter(watch::Column::Serial.is_in(serials))
+        .filter(watch::Column::FlaggedAt.is_null())
+        .filter(watch::Column::EndedAt.is_null())
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
 /// Watches of all tenants on these serials that carry no flag yet, at most [`CHUNK`].
 pub(crate) async fn unflagged<C: ConnectionTrait>(
     db: &C,
@@ -166,6 +201,10 @@ pub(crate) async fn flagged_before<C: ConnectionTrait>(
             .select_only()
             .column(watch::Column::Handle)
             .filter(watch::Column::Tenant.is_in(chunk.iter().map(|row| row.tenant)))
+            // Handles differ by environment in any case; without it the index ends at the tenant, and all its watches are read.
+            .filter(
+                watch::Column::Environment.is_in(chunk.iter().map(|row| row.environment.as_str())),
+            )
             .filter(watch::Column::Handle.is_in(chunk.iter().map(|row| row.handle)))
             .filter(watch::Column::Subject.is_not_null())
             .filter(watch::Column::FlaggedAt.is_not_null())

@@ -140,7 +140,7 @@ pub(crate) fn table_from_blob(octets: &[u8]) -> Result<Table, Damaged> {
     table.wide = wide_rows(&mut from)?;
     from.finish()?;
     table.check()?;
-    Ok(table)
+    Ok(table.guided())
 }
 
 fn wide_rows(from: &mut Cursor<'_>) -> Result<BTreeMap<Serial, Row<Revocation>>, Damaged> {

@@ -66,7 +66,7 @@ impl Builder {
         self.table.heads.shrink_to_fit();
         self.table.starts.shrink_to_fit();
         self.table.wide = wide;
-        Ok(self.table)
+        Ok(self.table.guided())
     }
 }
 

@@ -5,6 +5,7 @@
 mod jlis;
 mod many;
 mod probe;
+mod reconciled;
 
 use std::sync::Arc;
 
@@ -26,12 +27,15 @@ pub use jlis::{Answer, Jlis, path};
 #[allow(unused_imports, reason = "each test file uses its own part of this")]
 pub use many::{Made, watch_many};
 pub use probe::Probe;
+pub use reconciled::Reconciled;
 
 pub const SIGNATURE: CertificateChoice = CertificateChoice::Signature;
 pub const AUTHENTICATION: CertificateChoice = CertificateChoice::Authentication;
 
 /// Everything a test needs. The environment is production unless it says otherwise.
 pub struct Bench {
+    /// First: it looks before anything else is gone.
+    pub reconciled: Reconciled,
     pub house: TestHouse,
     pub environment: Environment,
     pub agency: Simulator,
@@ -86,6 +90,7 @@ impl Bench {
         let modules = vec![revocation.module(), probe.module()];
         let app = App::serve(&house.platform, modules).await;
         Self {
+            reconciled: Reconciled::of(&revocation),
             house,
             environment,
             agency,

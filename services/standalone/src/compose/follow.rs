@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use warikan_pki::PinnedAnchors;
 use warikan_revocation::StatusReplica;
-use warikan_runtime::{Clocks, Peer};
+use warikan_runtime::{Clocks, Module, Peer};
 use warikan_sandbox::World;
 
 use crate::anchors;
@@ -25,6 +25,25 @@ pub(super) struct Follower {
     work: BoxFuture<'static, ()>,
     /// Whether it has been told once: before that the process knows less than there is to know.
     told: Arc<AtomicBool>,
+}
+
+/// Says that a follower was told once.
+pub(super) struct Told(Arc<AtomicBool>);
+
+impl Told {
+    pub(super) fn yes(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Follower {
+    pub(super) fn new<F: Future<Output = ()> + Send + 'static>(
+        work: impl FnOnce(Told) -> F,
+    ) -> Self {
+        let told = Arc::new(AtomicBool::new(false));
+        let work = Box::pin(work(Told(Arc::clone(&told))));
+        Self { work, told }
+    }
 }
 
 /// What a process follows.
@@ -77,15 +96,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Follows revocation's status versions.
 pub(super) fn status(replica: StatusReplica) -> Follower {
-    let told = Arc::new(AtomicBool::new(false));
-    let tell = Arc::clone(&told);
-    let work = Box::pin(async move {
+    Follower::new(move |told| async move {
         let mut silent = false;
         loop {
             match replica.follow().await {
                 Ok(()) => {
                     silent = false;
-                    tell.store(true, Ordering::Release);
+                    told.yes();
                 }
                 Err(error) => {
                     if !silent {
@@ -96,8 +113,7 @@ pub(super) fn status(replica: StatusReplica) -> Follower {
                 }
             }
         }
-    });
-    Follower { work, told }
+    })
 }
 
 /// Follows the sandbox: pins its roots beside the operator's, and keeps its clock.
@@ -107,9 +123,7 @@ pub(super) fn sandbox(
     pinned: PinnedAnchors,
     clocks: Clocks,
 ) -> Follower {
-    let told = Arc::new(AtomicBool::new(false));
-    let tell = Arc::clone(&told);
-    let work = Box::pin(async move {
+    Follower::new(move |told| async move {
         let mut known: Option<World> = None;
         let mut silent = false;
         loop {
@@ -120,7 +134,7 @@ pub(super) fn sandbox(
                         take_over(&world, known.as_ref(), production.clone(), &pinned, &clocks);
                         known = Some(world);
                     }
-                    tell.store(true, Ordering::Release);
+                    told.yes();
                 }
                 Err(error) => {
                     if !silent {
@@ -135,8 +149,7 @@ pub(super) fn sandbox(
                 }
             }
         }
-    });
-    Follower { work, told }
+    })
 }
 
 async fn ask(peer: &Peer, known: Option<&World>) -> Result<World, String> {
@@ -185,4 +198,20 @@ fn take_over(
             Err(error) => tracing::error!(%error, "the sandbox's roots cannot be pinned"),
         },
     }
+}
+
+/// A verification that has never been told a certificate's status would answer `status_unavailable` to everyone.
+pub(super) fn ready_once_told(mut module: Module, replica: StatusReplica) -> Module {
+    let own = module.ready.clone();
+    module.ready = Arc::new(move || {
+        let (own, replica) = (own.clone(), replica.clone());
+        Box::pin(async move {
+            if replica.complete() {
+                own().await
+            } else {
+                Err("revocation has not told the status of certificates yet".to_owned())
+            }
+        })
+    });
+    module
 }

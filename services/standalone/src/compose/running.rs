@@ -1,6 +1,9 @@
 //! A process that serves, and how it stops.
 
-use std::{io, net::TcpListener};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
 
 use actix_web::dev::ServerHandle;
 use tokio::task::JoinHandle;
@@ -11,6 +14,7 @@ use super::{ComposeError, Front, House, failed};
 /// A house that serves.
 pub struct Running {
     server: ServerHandle,
+    address: SocketAddr,
     served: JoinHandle<io::Result<()>>,
     followers: Vec<JoinHandle<()>>,
     tasks: RunningTasks,
@@ -37,6 +41,9 @@ impl House {
         ops: Option<TcpListener>,
     ) -> Result<Running, ComposeError> {
         self.connect_bus();
+        let address = listener
+            .local_addr()
+            .map_err(failed("cannot read the port"))?;
         let server = match (&self.front, self.modules.first()) {
             (Front::Inner(routes), Some(module)) => {
                 self.inner(module, routes.as_ref()).serve(listener)
@@ -56,6 +63,7 @@ impl House {
         let followers = std::mem::take(&mut self.followers).spawn();
         Ok(Running {
             server: handle,
+            address,
             served,
             followers,
             tasks,
@@ -102,12 +110,13 @@ impl House {
 }
 
 impl Running {
-    /// Finishes what is under way and stops: requests first, then tasks, then the bus, over which their facts go.
+    /// Finishes what was sent to it and stops: requests first, then tasks, then the bus, over which their facts go.
     ///
     /// # Errors
     /// The server had failed.
     pub async fn stop(self) -> io::Result<()> {
         self.house.drain.begin();
+        self.house.drain.come_round(self.address).await;
         self.server.stop(true).await;
         // They only read; what they were asking is asked again by the next process.
         self.followers.iter().for_each(JoinHandle::abort);

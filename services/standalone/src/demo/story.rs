@@ -104,7 +104,7 @@ async fn wait<T>(
     what: &str,
     ask: impl AsyncFn() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
-    wait_for(20, what, ask).await
+    wait_for(60, what, ask).await
 }
 
 /// The same for so many seconds.

@@ -3,7 +3,6 @@
 use std::{net::TcpListener, time::Duration};
 
 use tokio::{net::TcpStream, time::timeout};
-use warikan_runtime::Cache;
 
 use super::Report;
 use crate::{
@@ -15,26 +14,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Report {
     pub(super) async fn redis(&mut self, config: &Config) {
-        let Some(url) = &config.limits.redis_url else {
-            return self.good(
-                "redis",
-                "none is configured: each process counts requests for itself",
-            );
+        let server = match config.redis.server() {
+            Ok(Some(server)) => server,
+            Ok(None) => {
+                return self.good(
+                    "redis",
+                    "none is configured: each process counts requests for itself",
+                );
+            }
+            Err(error) => {
+                return self.wrong(
+                    "redis",
+                    error.to_string(),
+                    "give [redis] a url of the form redis://[user:password@]host:port[/db], and for rediss:// the authorities in ca_file",
+                );
+            }
         };
-        let Ok(cache) = Cache::redis(&url.0, "warikan") else {
-            return self.wrong(
-                "redis",
-                "limits.redis_url is no address",
-                "give it the form redis://[user:password@]host:port[/db]",
-            );
-        };
-        if cache.answers().await {
+        if server.answers().await {
             self.good("redis", "answers");
         } else {
             self.wrong(
                 "redis",
-                "does not answer at limits.redis_url: limits are counted by each process for itself",
-                "see that it runs and lets this process in; nothing but the limits depends on it",
+                "does not answer at redis.url: limits are counted by each process for itself, and every repeated request goes to its service",
+                "see that it runs and lets this process in; no answer depends on it, only what answers cost",
             );
         }
     }

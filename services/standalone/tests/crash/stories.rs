@@ -102,7 +102,7 @@ pub const VERIFICATION: Story = Story {
     title: "a verification",
     steps: &[
         "a client's request arrives",
-        "verification commits idempotent_answer, outbox, subject, subject_certificate, verification",
+        "verification commits idempotent_answer, metered_operation, outbox, subject, subject_certificate, verification",
         "the answer leaves for the client",
         // The relay claims, and marks as sent.
         "verification commits outbox",
@@ -114,7 +114,7 @@ pub const VERIFICATION: Story = Story {
         "its receiver's answer arrives",
         "webhooks commits delivery, delivery_attempt",
         // The month's check of the new watch.
-        "revocation commits outbox, watch",
+        "revocation commits metered_operation, outbox, watch",
         "revocation commits outbox",
     ],
     act: |firm, before| {

@@ -29,7 +29,13 @@ async fn scene() -> Option<(TestHouse, App, Proxy)> {
     let databases: Databases = config.databases(house.directory()).unwrap();
     house.platform.databases = databases;
     let credential = house.directory().join("operator-credential.json");
-    let service = Onboarding::open(credential, &house.platform).await.unwrap();
+    let service = Onboarding::open(
+        warikan_onboarding::Config::default(),
+        credential,
+        &house.platform,
+    )
+    .await
+    .unwrap();
     let app = App::serve(&house.platform, vec![service.module()]).await;
     Some((house, app, proxy))
 }

@@ -13,20 +13,13 @@ use warikan_runtime::{DatabaseConfig, DatabaseKind};
 use warikan_testkit::on_postgres;
 use warikan_types::Secret;
 
+use crate::certificates::{authority_in, certificate, run};
+
 /// A private server that lets nobody in without TLS. Ended and removed with the value.
 struct Server {
     directory: tempfile::TempDir,
     programs: PathBuf,
     port: u16,
-}
-
-fn run(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) {
-    let output = Command::new(program.as_ref())
-        .args(arguments)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
 }
 
 /// PostgreSQL does not run as root; then it is nobody's.
@@ -156,88 +149,6 @@ impl Drop for Server {
         // What is nobody's, this user may not be able to remove.
         unprivileged(Path::new("/bin/rm"), &["-rf", data.to_str().unwrap()]);
     }
-}
-
-fn authority_in(here: &Path, name: &str) {
-    let file = |end: &str| {
-        here.join(format!("{name}.{end}"))
-            .to_str()
-            .unwrap()
-            .to_owned()
-    };
-    let subject = format!("/CN=warikan test {name}");
-    run(
-        "openssl",
-        &[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            &subject,
-            "-keyout",
-            &file("key"),
-            "-out",
-            &file("pem"),
-        ],
-    );
-}
-
-fn certificate(here: &Path, authority: &str, name: &str) {
-    let file = |name: &str, end: &str| {
-        here.join(format!("{name}.{end}"))
-            .to_str()
-            .unwrap()
-            .to_owned()
-    };
-    fs::write(
-        here.join("extensions"),
-        "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n",
-    )
-    .unwrap();
-    run(
-        "openssl",
-        &[
-            "req",
-            "-new",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=localhost",
-            "-keyout",
-            &file(name, "key"),
-            "-out",
-            &file(name, "csr"),
-        ],
-    );
-    run(
-        "openssl",
-        &[
-            "x509",
-            "-req",
-            "-in",
-            &file(name, "csr"),
-            "-CA",
-            &file(authority, "pem"),
-            "-CAkey",
-            &file(authority, "key"),
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            here.join("extensions").to_str().unwrap(),
-            "-out",
-            &file(name, "pem"),
-        ],
-    );
 }
 
 async fn why_not(config: &Config) -> String {

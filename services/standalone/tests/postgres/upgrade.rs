@@ -1,4 +1,4 @@
-//! F089: a migration that is interrupted is taken up again.
+//! F089: a migration that is interrupted is taken up again, and a program that comes before it waits.
 
 use std::{
     process::{Command, Stdio},
@@ -70,4 +70,111 @@ async fn f089_a_migration_that_is_killed_again_and_again_is_taken_up_and_finishe
     assert!(opened.is_ok(), "{:?}", opened.err());
     let tables = async |one: &TestDatabase| super::walls::shape(one).await;
     assert_eq!(tables(&database).await, tables(&whole).await);
+}
+
+/// `warikan migrate`, to its end. Roles are the whole server's: another test that sets their passwords at the same moment may turn this one away.
+fn migrated(database: &TestDatabase, directory: &std::path::Path) {
+    for _ in 0..20 {
+        let done = migrate(database, directory).output().unwrap();
+        if done.status.success() {
+            return;
+        }
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(said.contains("concurrently updated"), "{said}");
+    }
+    panic!("turned away again and again");
+}
+
+/// A process of the part `billing` that may not migrate.
+fn billing(database: &TestDatabase, directory: &std::path::Path, ops: &str) -> Command {
+    let mut command = migrate(database, directory);
+    command.env("WARIKAN_OPS__LISTEN", ops);
+    let program = command.get_program().to_owned();
+    let variables: Vec<_> = command
+        .get_envs()
+        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
+        .collect();
+    let mut serve = Command::new(program);
+    for (name, value) in variables {
+        match value {
+            Some(value) => serve.env(name, value),
+            None => serve.env_remove(name),
+        };
+    }
+    let config = directory.join("serve.toml");
+    let text = std::fs::read_to_string(directory.join("warikan.toml")).unwrap();
+    let own = text.lines().filter(|line| !line.starts_with("owner_url"));
+    let own: Vec<&str> = own.collect();
+    std::fs::write(&config, own.join("\n")).unwrap();
+    serve
+        .args(["serve", "--role", "billing", "--listen", "127.0.0.1:0"])
+        .arg("--config")
+        .arg(config);
+    serve.stdout(Stdio::null()).stderr(Stdio::null());
+    serve
+}
+
+async fn asked(ops: &str, path: &str) -> Option<(u16, String)> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .get(format!("http://{ops}{path}"))
+        .send()
+        .await
+        .ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+async fn until_ready(ops: &str, status: u16) -> String {
+    for _ in 0..3_000 {
+        if let Some((found, text)) = asked(ops, "/readyz").await
+            && found == status
+        {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("/readyz was never {status}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f089_a_program_without_its_schema_lives_and_waits_and_serves_after_the_migration() {
+    if !on_postgres() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let database = TestDatabase::create();
+    migrated(&database, directory.path());
+    let owner = database.connect("billing").await;
+    for sql in ["DROP SCHEMA billing CASCADE", "CREATE SCHEMA billing"] {
+        sea_orm::ConnectionTrait::execute_unprepared(&owner, sql)
+            .await
+            .unwrap();
+    }
+    owner.close().await.unwrap();
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ops = free.local_addr().unwrap().to_string();
+    drop(free);
+    let start = || billing(&database, directory.path(), &ops).spawn().unwrap();
+    let mut first = start();
+    let said = until_ready(&ops, 503).await;
+    assert!(said.contains("lacks migrations"), "{said}");
+    assert_eq!(asked(&ops, "/healthz").await.unwrap().0, 200);
+    // It can be told to stop meanwhile.
+    let script = format!("kill -TERM {}", first.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &script])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+
+    let mut second = start();
+    until_ready(&ops, 503).await;
+    migrated(&database, directory.path());
+    until_ready(&ops, 200).await;
+    second.kill().unwrap();
+    second.wait().unwrap();
 }

@@ -165,7 +165,13 @@ async fn it_stands_alone(house: &TestHouse, module: &Module) {
 async fn onboarding_stands_alone() {
     let house = TestHouse::new();
     let credential = house.directory().join("operator-credential.json");
-    let service = Onboarding::open(credential, &house.platform).await.unwrap();
+    let service = Onboarding::open(
+        warikan_onboarding::Config::default(),
+        credential,
+        &house.platform,
+    )
+    .await
+    .unwrap();
     it_stands_alone(&house, &service.module()).await;
 }
 
@@ -203,7 +209,9 @@ async fn webhooks_stands_alone() {
 async fn billing_stands_alone() {
     let house = TestHouse::new();
     let config = warikan_billing::Config::default();
-    let service = Billing::open(config, &house.platform).await.unwrap();
+    let service = Billing::open(config, &house.platform, Vec::new())
+        .await
+        .unwrap();
     it_stands_alone(&house, &service.module()).await;
 }
 

@@ -113,7 +113,9 @@ pub(crate) const CASES: &[Case] = &[
         .sending(nothing),
     Case::new("GET /v1/subjects", 200),
     Case::new("GET /v1/subjects/{id}", 200).of(&[Thing::Subject]),
-    Case::new("POST /v1/subjects/{id}/check", 200).of(&[Thing::Subject]),
+    Case::new("POST /v1/subjects/{id}/check", 200)
+        .of(&[Thing::Subject])
+        .sending(nothing),
     // Watching.
     Case::new("POST /v1/watches", 201)
         .sending(|things| json!({ "certificate": things.certificate, "ref": "C-1" })),
@@ -166,12 +168,23 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("GET /v1/invoices/{id}", 200).of(&[Thing::Invoice]),
     Case::new("GET /v1/invoices/{id}/lines/{n}/records", 200).of(&[Thing::Invoice, Thing::Line]),
     Case::new("GET /v1/invoices/{id}/export", 200).of(&[Thing::Invoice]),
+    // Access.
+    Case::new("POST /v1/credentials", 201).sending(|_| json!({ "environment": "sandbox" })),
+    Case::new("GET /v1/credentials", 200),
+    Case::new("PATCH /v1/credentials/{id}", 200)
+        .of(&[Thing::OwnCredential])
+        .sending(|_| json!({ "name": "基幹系" })),
+    Case::new("POST /v1/credentials/{id}/rotate", 200)
+        .of(&[Thing::OwnCredential])
+        .sending(nothing),
     // The operator.
     Case::new("GET /v1/operator/sources", 200),
     Case::new("GET /v1/operator/notices", 200),
     Case::new("GET /v1/operator/months/{period}", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/close", 200).of(&[Thing::Month]),
     Case::new("GET /v1/operator/months/{period}/export", 200).of(&[Thing::Month]),
+    Case::new("GET /v1/operator/months/{period}/reconciliation", 200).of(&[Thing::Month]),
+    Case::new("POST /v1/operator/months/{period}/reconciliation", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/jlis-statement", 200)
         .of(&[Thing::Month])
         .sending(|_| json!("channel,kind,purpose,count,amount\n")),
@@ -194,6 +207,18 @@ pub(crate) const CASES: &[Case] = &[
         .of(&[Thing::Tenant])
         .sending(|_| json!({ "environment": "sandbox" })),
     Case::new("GET /v1/operator/tenants/{id}/credentials", 200).of(&[Thing::Tenant]),
+    Case::new(
+        "PATCH /v1/operator/tenants/{id}/credentials/{client_id}",
+        200,
+    )
+    .of(&[Thing::Tenant, Thing::Credential])
+    .sending(|_| json!({ "name": "基幹系" })),
+    Case::new(
+        "POST /v1/operator/tenants/{id}/credentials/{client_id}/rotate",
+        200,
+    )
+    .of(&[Thing::Tenant, Thing::Credential])
+    .sending(nothing),
     Case::new("POST /v1/operator/tenants/{id}/state", 200)
         .of(&[Thing::Tenant])
         .sending(|_| json!({ "to": "suspended" })),
@@ -204,6 +229,7 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("DELETE /v1/watches/{id}", 204).of(&[Thing::Watch]),
     Case::new("DELETE /v1/subjects/{id}", 204).of(&[Thing::Subject]),
     Case::new("DELETE /v1/webhook-endpoints/{id}", 204).of(&[Thing::Endpoint]),
+    Case::new("DELETE /v1/credentials/{id}", 204).of(&[Thing::OwnCredential]),
     Case::new(
         "DELETE /v1/operator/tenants/{id}/credentials/{client_id}",
         204,

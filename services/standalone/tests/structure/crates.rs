@@ -40,7 +40,17 @@ const fn place(
 
 /// What everything that serves stands on.
 const GROUND: [&str; 5] = ["types", "contracts", "messaging", "http", "runtime"];
-const GROUND_AND_PKI: [&str; 6] = ["types", "contracts", "messaging", "http", "runtime", "pki"];
+/// What the services stand on that ask for status and whose operations are paid for.
+const PAID_AND_STATUS: [&str; 8] = [
+    "types",
+    "contracts",
+    "messaging",
+    "http",
+    "runtime",
+    "metering",
+    "pki",
+    "status",
+];
 const GROUND_AND_SIMULATOR: [&str; 6] = [
     "types",
     "contracts",
@@ -74,12 +84,13 @@ const SERVICES: [&str; 6] = [
     "billing",
     "sandbox",
 ];
-const ALL_BUT_TESTING: [&str; 13] = [
+const ALL_BUT_TESTING: [&str; 14] = [
     "types",
     "contracts",
     "messaging",
     "http",
     "runtime",
+    "metering",
     "pki",
     "gateway",
     "onboarding",
@@ -91,10 +102,16 @@ const ALL_BUT_TESTING: [&str; 13] = [
 ];
 
 /// The whole plan. An edge that is not here fails.
-const PLAN: [Place; 18] = [
+const PLAN: [Place; 20] = [
     place("types", "shared/types", &[], &[]),
     place("pki", "shared/pki", &["types"], &["simulator"]),
     place("contracts", "shared/contracts", &["types"], &[]),
+    place(
+        "status",
+        "shared/status",
+        &["types", "contracts", "pki"],
+        &[],
+    ),
     place(
         "messaging",
         "shared/messaging",
@@ -108,6 +125,7 @@ const PLAN: [Place; 18] = [
         &["types", "contracts", "messaging", "http"],
         &[],
     ),
+    place("metering", "shared/metering", &GROUND, &[]),
     place("simulator", "shared/simulator", &[], &[]),
     place("paper", "shared/paper", &[], &[]),
     place("testkit", "shared/testkit", &FOR_TESTS, &[]),
@@ -116,13 +134,13 @@ const PLAN: [Place; 18] = [
     place(
         "verification",
         "services/verification",
-        &GROUND_AND_PKI,
+        &PAID_AND_STATUS,
         &["testkit", "simulator"],
     ),
     place(
         "revocation",
         "services/revocation",
-        &GROUND_AND_PKI,
+        &PAID_AND_STATUS,
         &["testkit", "simulator"],
     ),
     place("webhooks", "services/webhooks", &GROUND, &["testkit"]),
@@ -130,7 +148,7 @@ const PLAN: [Place; 18] = [
         "billing",
         "services/billing",
         &GROUND_AND_PAPER,
-        &["testkit"],
+        &["testkit", "metering"],
     ),
     place(
         "sandbox",
@@ -276,7 +294,7 @@ fn the_plan_keeps_its_own_rules() {
     }
     assert_eq!(
         importers("pki", true),
-        ["revocation", "verification", "warikan"].into(),
+        ["revocation", "status", "verification", "warikan"].into(),
         "pki"
     );
     assert_eq!(

@@ -26,6 +26,8 @@ pub(crate) enum Thing {
     Line,
     Tenant,
     Credential,
+    /// One that the tenant made itself.
+    OwnCredential,
     Month,
     SharedCost,
 }
@@ -144,6 +146,10 @@ impl Things {
         let endpoint = text(&endpoint["id"]);
         let test = format!("/v1/webhook-endpoints/{endpoint}/test");
         let delivery = ask(house, Some(&caller), &test, &json!({}), 202).await;
+        let new = json!({ "environment": "sandbox" });
+        let credential = ask(house, Some(&caller), "/v1/credentials", &new, 201).await;
+        self.ids
+            .insert(Thing::OwnCredential, text(&credential["client_id"]));
         self.ids.insert(Thing::Endpoint, endpoint);
         self.ids.insert(Thing::Delivery, text(&delivery["id"]));
     }

@@ -23,6 +23,23 @@ impl Caller {
         }
     }
 
+    /// With a token of one's own making.
+    pub fn bearing(base: &str, token: String) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::anyone(base)
+        }
+    }
+
+    /// The same person with a connection of one's own.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self {
+            http: Client::builder().no_proxy().build().unwrap(),
+            ..self.clone()
+        }
+    }
+
     /// The same person after the platform has moved to another address.
     pub fn at(&self, base: &str) -> Self {
         Self {
@@ -46,6 +63,11 @@ impl Caller {
             token: Some(token.to_owned()),
             ..self.clone()
         }
+    }
+
+    /// The access token, where there is one.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -9,10 +9,12 @@
 
 pub mod broker;
 pub mod caller;
+pub mod certificates;
 pub mod jlis;
 pub mod process;
 pub mod servers;
 pub mod split;
+pub mod standing;
 pub mod wire;
 
 use std::time::Duration;
@@ -23,9 +25,10 @@ pub use caller::Caller;
 pub use jlis::ProductionJlis;
 pub use process::{Installation, Server, run, text};
 pub use split::{Split, free};
+pub use standing::Standing;
 
 /// The longest that anything here is waited for. Reached only where something is broken.
-pub const PATIENCE: Duration = Duration::from_secs(50);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks again until there is an answer.
 pub async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {

@@ -10,11 +10,15 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::sync::mpsc;
+use warikan::config::Config;
+use warikan_runtime::load_config;
 
 use super::{Caller, PATIENCE, until};
 
 /// The last line that `serve` says before it waits.
 const LAST_LINE: &str = "  data ";
+/// What it says where the schema is older than the program.
+const WAITS: &str = "warikan waits ";
 
 /// The binary with an environment in which nobody's settings lie around.
 fn warikan() -> Command {
@@ -110,9 +114,53 @@ impl Installation {
     }
 
     pub async fn spawn(&self, log: &str, arguments: &[&str]) -> Server {
+        self.spawn_with(log, arguments, &[]).await
+    }
+
+    /// `serve` with variables of its own.
+    pub async fn spawn_with(
+        &self,
+        log: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Server {
         let mut command = warikan();
         command.arg("serve").args(arguments);
-        self.spawn_command(command, log).await
+        command.envs(variables.iter().copied());
+        self.spawn_command(command, log, LAST_LINE).await
+    }
+
+    /// The same on an older schema: it lives, and waits for the migration.
+    pub async fn spawn_waiting(&self, log: &str, arguments: &[&str]) -> Server {
+        let mut command = warikan();
+        command.arg("serve").args(arguments);
+        self.spawn_command(command, log, WAITS).await
+    }
+
+    /// The configuration as a process of this installation reads it.
+    pub fn config(&self) -> Config {
+        let mut config: Config =
+            load_config(self.config.as_deref(), "WARIKAN", Vec::new()).unwrap();
+        config.data_dir = self.data();
+        config
+    }
+
+    /// `migrate`, as the schemas' owner.
+    pub fn migrate(&self, owner_url: &str) {
+        let mut command = warikan();
+        command.arg("migrate").arg("--data-dir").arg(self.data());
+        command.arg("--config").arg(self.config.as_ref().unwrap());
+        command.env("WARIKAN_DATABASE__OWNER_URL", owner_url);
+        // Roles are the whole server's: another test that sets their passwords at the same moment may turn this one away.
+        for _ in 0..20 {
+            let done = command.output().unwrap();
+            if done.status.success() {
+                return;
+            }
+            let said = text(&done);
+            assert!(said.1.contains("concurrently updated"), "{said:?}");
+        }
+        panic!("turned away again and again");
     }
 
     /// Another program of this installation than `warikan`, which takes no command.
@@ -125,10 +173,10 @@ impl Installation {
     ) -> Server {
         let mut command = program(path);
         command.args(arguments).envs(variables.iter().copied());
-        self.spawn_command(command, log).await
+        self.spawn_command(command, log, LAST_LINE).await
     }
 
-    async fn spawn_command(&self, mut command: Command, log: &str) -> Server {
+    async fn spawn_command(&self, mut command: Command, log: &str, line: &str) -> Server {
         let log = self.beside(log);
         let file = std::fs::OpenOptions::new()
             .create(true)
@@ -141,7 +189,7 @@ impl Installation {
         }
         command.envs(self.environment.iter().cloned());
         command.stdout(Stdio::piped()).stderr(file);
-        Server::spawn(command, &log).await
+        Server::spawn(command, &log, line).await
     }
 }
 
@@ -156,7 +204,7 @@ pub struct Server {
 }
 
 impl Server {
-    async fn spawn(mut command: Command, log: &Path) -> Self {
+    async fn spawn(mut command: Command, log: &Path, line: &str) -> Self {
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (said, mut lines) = mpsc::unbounded_channel();
@@ -172,11 +220,14 @@ impl Server {
             announced: Vec::new(),
             log: log.to_owned(),
         };
-        while !server.says(LAST_LINE) {
+        while !server.says(line) {
             match tokio::time::timeout(PATIENCE, lines.recv()).await {
                 Ok(Some(line)) => server.announced.push(line),
                 Ok(None) | Err(_) => panic!("serve did not start:\n{}", server.log()),
             }
+        }
+        if line == WAITS {
+            return server;
         }
         let front = if server.says("  API ") {
             server.line("  API ").trim_start_matches("  API").trim()

@@ -14,7 +14,10 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{split::free, until};
 
@@ -209,6 +212,8 @@ pub struct RabbitMq {
     folder: TempDir,
     port: u16,
     distribution: u16,
+    /// Where `server.pem`, `server.key` and `right.pem` lie, if it speaks TLS alone.
+    certificates: Option<PathBuf>,
     running: Running,
 }
 
@@ -224,8 +229,31 @@ impl RabbitMq {
             folder: folder(),
             port: port(),
             distribution: port(),
+            certificates: None,
             running: Running::default(),
         })
+    }
+
+    /// The same, which lets nobody in without TLS.
+    #[must_use]
+    pub fn over_tls(mut self, certificates: &Path) -> Self {
+        let file = |name: &str| certificates.join(name).display().to_string();
+        let settings = format!(
+            "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\nssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false\n",
+            self.port,
+            file("right.pem"),
+            file("server.pem"),
+            file("server.key"),
+        );
+        fs::write(self.folder.path().join("tls.conf"), settings).unwrap();
+        self.certificates = Some(certificates.to_owned());
+        self
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     fn start(&mut self) {
@@ -234,13 +262,21 @@ impl RabbitMq {
         command
             .env("HOME", folder)
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-            .env("RABBITMQ_CONFIG_FILE", folder.join("none"))
+            .env(
+                "RABBITMQ_CONFIG_FILE",
+                folder.join(self.certificates.as_ref().map_or("none", |_| "tls.conf")),
+            )
             .env(
                 "RABBITMQ_NODENAME",
                 format!("warikan{}@localhost", self.port),
             )
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .envs(
+                // Else there would be a listener without TLS on it.
+                self.certificates
+                    .is_none()
+                    .then(|| ("RABBITMQ_NODE_PORT", self.port.to_string())),
+            )
             .env("RABBITMQ_DIST_PORT", self.distribution.to_string())
             .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
             .env("RABBITMQ_LOG_BASE", folder.join("logs"))
@@ -266,6 +302,7 @@ impl RabbitMq {
 pub struct Redis {
     folder: TempDir,
     port: u16,
+    certificates: Option<PathBuf>,
     running: Running,
 }
 
@@ -280,15 +317,47 @@ impl Redis {
                 Some(Self {
                     folder: folder(),
                     port: port(),
+                    certificates: None,
                     running: Running::default(),
                 })
             }
         }
     }
 
+    /// The same, which lets nobody in without TLS. Where `server.pem`, `server.key` and `right.pem` lie.
+    #[must_use]
+    pub fn over_tls(mut self, certificates: &Path) -> Self {
+        self.certificates = Some(certificates.to_owned());
+        self
+    }
+
+    /// Its port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     fn start(&mut self) {
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.args(["--bind", "127.0.0.1"]);
+        let port = self.port.to_string();
+        match &self.certificates {
+            None => command.args(["--port", &port]),
+            Some(folder) => command
+                .args([
+                    "--port",
+                    "0",
+                    "--tls-port",
+                    &port,
+                    "--tls-auth-clients",
+                    "no",
+                ])
+                .arg("--tls-cert-file")
+                .arg(folder.join("server.pem"))
+                .arg("--tls-key-file")
+                .arg(folder.join("server.key"))
+                .arg("--tls-ca-cert-file")
+                .arg(folder.join("right.pem")),
+        };
         command.args(["--save", "", "--appendonly", "no", "--dir"]);
         command.arg(self.folder.path());
         self.running
@@ -299,4 +368,22 @@ impl Redis {
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
+}
+
+/// Asks a Redis one thing in its inline form, and gives what it says as text.
+pub async fn redis_says(url: &str, command: &str) -> String {
+    let mut stream = TcpStream::connect(url.trim_start_matches("redis://"))
+        .await
+        .unwrap();
+    let asked = format!("{command}\r\nQUIT\r\n");
+    stream.write_all(asked.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.unwrap();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    said.trim_end_matches("+OK\r\n").to_owned()
+}
+
+/// Empties a Redis.
+pub async fn flush(url: &str) {
+    redis_says(url, "FLUSHALL").await;
 }

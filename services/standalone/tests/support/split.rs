@@ -78,6 +78,16 @@ impl Split {
         self.here.data()
     }
 
+    /// The configuration of every process.
+    pub fn config(&self) -> warikan::config::Config {
+        self.here.config()
+    }
+
+    /// `host:port` of a process.
+    pub fn address(&self, role: &str) -> String {
+        self.addresses[role].clone()
+    }
+
     /// Where a service's inner listener is.
     pub fn inner(&self, service: &str) -> String {
         format!("http://{}", self.addresses[service])
@@ -85,11 +95,39 @@ impl Split {
 
     /// Starts one process.
     pub async fn start(&mut self, role: &str) {
+        self.start_with(role, &[]).await;
+    }
+
+    /// Starts one process with variables of its own.
+    pub async fn start_with(&mut self, role: &str, variables: &[(&str, &str)]) {
         let listen = self.addresses.entry(role.to_owned()).or_insert_with(free);
         let kind = role.trim_end_matches("#2");
         let arguments = ["--role", kind, "--listen", listen];
-        let server = self.here.spawn(&format!("{role}.log"), &arguments).await;
+        let log = format!("{role}.log");
+        let server = self.here.spawn_with(&log, &arguments, variables).await;
         self.running.insert(role.to_owned(), server);
+    }
+
+    /// A path beside the data directory.
+    pub fn beside(&self, name: &str) -> std::path::PathBuf {
+        self.here.beside(name)
+    }
+
+    /// Starts one process on a schema that is older than it: it waits.
+    pub async fn start_waiting(&mut self, role: &str) {
+        let listen = self.addresses.entry(role.to_owned()).or_insert_with(free);
+        let kind = role.trim_end_matches("#2");
+        let arguments = ["--role", kind, "--listen", listen];
+        let server = self
+            .here
+            .spawn_waiting(&format!("{role}.log"), &arguments)
+            .await;
+        self.running.insert(role.to_owned(), server);
+    }
+
+    /// `migrate`, as the schemas' owner.
+    pub fn migrate(&self, owner_url: &str) {
+        self.here.migrate(owner_url);
     }
 
     /// Starts one process as the program that is this part alone, with variables of its own.

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, delete, get, post, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 use warikan_http::{
-    Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs,
+    Body, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller, needs,
 };
 use warikan_messaging::Reading;
 use warikan_types::{
@@ -13,7 +13,7 @@ use warikan_types::{
 
 use crate::{
     Verification,
-    check_subject::SubjectCheck,
+    check_subject::{NewCheck, SubjectCheck},
     error::Error,
     store::{self, SubjectRow},
 };
@@ -107,15 +107,23 @@ pub(crate) async fn read(
 }
 
 /// Check a subject's certificates now (現況確認)
-#[utoipa::path(operation_id = "check_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
-    responses((status = 200, body = SubjectCheck), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
+///
+/// By the lists in force, each with its age; `channel` and `max_age` ask for a younger answer, as in `POST /v1/verifications`. A list past its
+/// `next_update`, or older than `max_age`, says *good* of nothing: the state is `unknown` then. Once per certificate and calendar month
+/// (JST) on the bill; a live answer (OCSP) each time.
+#[utoipa::path(operation_id = "check_subject", tag = "subjects", params(("id" = SubjectId, Path)), request_body = NewCheck, security(("oauth2" = ["subjects"])),
+    responses((status = 200, body = SubjectCheck), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
+        (status = 404, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/subjects/{id}/check")]
 pub(crate) async fn check(
     caller: TenantCaller<needs::Subjects>,
     id: PathId<SubjectKind>,
+    wanted: Body<NewCheck>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    let outcome = verification.check_subject(caller.scope, id.0).await?;
+    let outcome = verification
+        .check_subject(caller.scope, id.0, &wanted.value)
+        .await?;
     Ok(HttpResponse::Ok().json(outcome))
 }
 

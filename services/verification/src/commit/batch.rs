@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::DatabaseTransaction;
-use warikan_contracts::Envelope;
+use warikan_contracts::{Envelope, operations::MeteredOperation};
 use warikan_http::{Answer, Code, Idempotency, Problem};
 use warikan_messaging::{Outbox, begin_write};
 use warikan_pki::Check;
@@ -51,6 +51,7 @@ struct Rows {
     verifications: Vec<store::NewVerification>,
     challenges: Vec<ChallengeRow>,
     facts: Vec<Envelope>,
+    operations: Vec<(TenantScope, MeteredOperation)>,
 }
 
 /// A new verification, its challenge judged.
@@ -143,6 +144,7 @@ impl Ledger {
         subjects.insert(on).await?;
         store::insert_challenges(on, rows.challenges).await?;
         store::insert_verifications(on, rows.verifications).await?;
+        warikan_metering::append(on, &rows.operations).await?;
         Outbox::append(on, rows.facts).await?;
         for ((place, _), (_, answer, _)) in new.iter().zip(kept) {
             answers[*place] = Some(Ok(answer));
@@ -173,6 +175,8 @@ impl Ledger {
         rows.verifications
             .push(conclude::row(sealer, case, conclusion, &view)?);
         let fact = conclude::completed(case, conclusion, &view, watch);
+        let operation = MeteredOperation::of_verification(&fact);
+        rows.operations.push((case.scope, operation));
         rows.facts.push(Envelope::of(
             self.platform.entropy.id(case.accepted_at),
             Some(case.scope),

@@ -35,7 +35,7 @@ use warikan_types::{TenantId, TenantScope, Timestamp};
 use self::batch::Failure;
 use crate::{conclude::Conclusion, config::Config, store::ChallengeRow, verify::Case};
 
-/// Entries in one transaction, whatever is configured: SQLite takes 32,766 parameters in a statement, and a row has eight.
+/// Entries in one transaction, whatever is configured: SQLite takes 32,766 parameters in a statement, and a row has twelve at most.
 const MOST: usize = 2_048;
 
 /// What one request has to write.

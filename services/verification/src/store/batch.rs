@@ -14,7 +14,8 @@ use warikan_types::{
 };
 
 use super::{
-    ChallengeRow, KnownCertificate, SealedIdentity, SubjectRow, identity_place, reference_place,
+    CertificateRow, ChallengeRow, KnownCertificate, SealedIdentity, SubjectRow, identity_place,
+    reference_place,
 };
 use crate::{
     entity::{challenge, subject, subject_certificate, verification},
@@ -178,6 +179,26 @@ pub(crate) async fn subjects_by_reference(
         .collect())
 }
 
+/// The certificates of these subjects.
+pub(crate) async fn certificates_of_subjects(
+    on: &DatabaseTransaction,
+    subjects: &HashSet<(TenantScope, SubjectId)>,
+) -> Result<Vec<CertificateRow>, DbErr> {
+    if subjects.is_empty() {
+        return Ok(Vec::new());
+    }
+    subject_certificate::Entity::find()
+        .filter(
+            subject_certificate::Column::Tenant
+                .is_in(tenants(subjects.iter().map(|(scope, _)| scope))),
+        )
+        .filter(
+            subject_certificate::Column::Subject.is_in(subjects.iter().map(|(_, id)| id.uuid())),
+        )
+        .all(on)
+        .await
+}
+
 impl NewSubject {
     /// With the tenant's customer number and its fingerprint, where it gave one.
     pub(crate) fn of(
@@ -220,12 +241,13 @@ impl NewCertificate {
             subject: Set(subject.uuid()),
             kind: Set(known.kind.as_str().to_owned()),
             not_after: Set(known.not_after.utc()),
+            not_before: Set(Some(known.not_before.utc())),
             identity: Set(sealer.seal(&identity_place(scope, known.handle), &plain)),
         }))
     }
 }
 
-// A batch has at most 2,048 rows of eight columns: fewer than the 32,766 parameters that SQLite takes.
+// A batch has at most 2,048 rows of at most twelve columns: fewer than the 32,766 parameters that SQLite takes.
 
 pub(crate) async fn insert_subjects(
     on: &DatabaseTransaction,

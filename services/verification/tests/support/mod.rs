@@ -23,6 +23,7 @@ use warikan_simulator::{
 use warikan_testkit::{App, TestHouse};
 use warikan_types::{
     CertificateId, ClientScope, Clock, CrlPartition, Environment, RevocationReason, TenantScope,
+    Timestamp,
 };
 use warikan_verification::{Config, Verification};
 
@@ -31,6 +32,8 @@ pub struct Status {
     clock: Clock,
     pub revoked: Mutex<HashMap<Vec<u8>, RevocationReason>>,
     pub silent: Mutex<bool>,
+    /// The list's thisUpdate where none came since.
+    pub frozen: Mutex<Option<Timestamp>>,
 }
 
 #[async_trait]
@@ -47,7 +50,8 @@ impl CertificateStatus for Status {
                 why: "told to be silent".to_owned(),
             });
         }
-        let this_update = self.clock.now().minus(Duration::from_secs(3600));
+        let an_hour_ago = self.clock.now().minus(Duration::from_secs(3600));
+        let this_update = self.frozen.lock().unwrap().unwrap_or(an_hour_ago);
         let revoked = self.revoked.lock().unwrap();
         Ok(StatusAnswer {
             state: match revoked.get(certificate.serial.octets()) {
@@ -68,6 +72,7 @@ impl CertificateStatus for Status {
 pub struct World {
     pub house: TestHouse,
     pub app: App,
+    pub service: Verification,
     anchors: Arc<AnchorSet>,
     pub status: Arc<Status>,
     pub jlis: Simulator,
@@ -103,6 +108,7 @@ impl World {
             clock: house.clock().clone(),
             revoked: Mutex::default(),
             silent: Mutex::new(false),
+            frozen: Mutex::default(),
         });
         let service = Verification::open(
             config,
@@ -118,6 +124,7 @@ impl World {
         Self {
             house,
             app,
+            service,
             anchors,
             status,
             jlis,

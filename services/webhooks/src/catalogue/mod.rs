@@ -162,6 +162,8 @@ pub(crate) struct CertificateRevokedData {
     this_update: Timestamp,
     /// The status version that said so.
     source_version: String,
+    /// The certificate that replaces it: a later one of the same person and kind that you verified.
+    renewed_by: Option<CertificateHandle>,
 }
 
 /// `data` of `certificate.expiring`. Said once per watch, some time before the end (30 days unless the operator says
@@ -209,6 +211,9 @@ pub(crate) struct SubjectChangedData {
     kind: CertificateKind,
     /// The verification that showed it; `null` where a revocation list did.
     verification_id: Option<VerificationId>,
+    /// The certificate that a new one replaces: the last of the same person and kind before it. Its watch names the new one as
+    /// `renewed_by`.
+    replaces: Option<CertificateHandle>,
 }
 
 /// `data` of `source.stale`. Said once to each tenant with watches, until `source.recovered`.

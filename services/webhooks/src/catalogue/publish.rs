@@ -81,6 +81,7 @@ impl From<CertificateRevoked> for CertificateRevokedData {
             revoked_at: fact.revoked_at,
             this_update: fact.this_update,
             source_version: fact.source_version,
+            renewed_by: fact.renewed_by,
         }
     }
 }
@@ -128,6 +129,7 @@ impl From<SubjectChanged> for SubjectChangedData {
             certificate_handle: fact.handle,
             kind: fact.kind,
             verification_id: fact.verification,
+            replaces: fact.replaces,
         }
     }
 }

@@ -57,6 +57,7 @@ pub(crate) fn sample(
             certificate_handle: entropy.id(now),
             kind: CertificateKind::CardSignature,
             verification_id: Some(entropy.id(now)),
+            replaces: Some(entropy.id(now)),
         }),
         EventType::SourceStale => EventData::SourceStale(SourceStaleData {
             channel: Channel::Crl,
@@ -105,6 +106,7 @@ fn revoked(entropy: &Entropy, now: Timestamp) -> EventData {
         revoked_at: now,
         this_update: now,
         source_version: "1".to_owned(),
+        renewed_by: None,
     })
 }
 

@@ -25,6 +25,7 @@ use tokio::{
 };
 use uuid::Uuid;
 use warikan_messaging::begin_write;
+use warikan_runtime::metrics;
 use warikan_types::{Environment, Id, Timestamp};
 
 use self::lane::{Addressee, Job, Lane, Place};
@@ -166,7 +167,11 @@ impl Webhooks {
             return Ok(0);
         }
         let txn = begin_write(self.0.db.worker()).await?;
-        let Recorded { failed, told } = self.record(&txn, &dispatcher.outcomes, now).await?;
+        let Recorded {
+            failed,
+            told,
+            reached,
+        } = self.record(&txn, &dispatcher.outcomes, now).await?;
         store::queue::release(&txn, &dispatcher.left_over).await?;
         let lease_until = now.plus(self.0.config.lease());
         let mut claimed = Vec::new();
@@ -193,6 +198,9 @@ impl Webhooks {
         txn.commit().await?;
         dispatcher.outcomes.clear();
         dispatcher.left_over.clear();
+        for (environment, after) in reached {
+            metrics::revocation_delivered(environment.as_str(), after);
+        }
         if told {
             self.0.relay.wake();
         }

@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     sea_query::{Expr, LockBehavior, LockType, OnConflict, Query, SimpleExpr},
 };
 use uuid::Uuid;
@@ -15,7 +15,8 @@ use crate::entity::{attempt, delivery, endpoint, event};
 /// Ids and rows per statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 1_000;
 
-type Lease = Option<chrono::DateTime<chrono::Utc>>;
+/// A moment that a column may lack.
+type Moment = Option<chrono::DateTime<chrono::Utc>>;
 
 /// As a literal and not as a parameter: only then does SQLite see that the partial index `delivery_due` answers the question, and
 /// does not walk through everything that was ever delivered.
@@ -125,7 +126,7 @@ pub(crate) async fn claim(
 pub(crate) async fn release(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<(), DbErr> {
     for chunk in ids.chunks(CHUNK) {
         delivery::Entity::update_many()
-            .col_expr(delivery::Column::LeaseUntil, Expr::value(Lease::None))
+            .col_expr(delivery::Column::LeaseUntil, Expr::value(Moment::None))
             .col_expr(
                 delivery::Column::Attempts,
                 sea_orm::ExprTrait::sub(Expr::col(delivery::Column::Attempts), 1),
@@ -157,11 +158,23 @@ pub(crate) async fn bodies<C: ConnectionTrait>(
     Ok(found)
 }
 
-/// Where the deliveries with these ids stand: attempts begun, and those of earlier rounds. They stay so until the transaction ends.
-pub(crate) async fn counts(
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub(crate) struct Standing {
+    pub id: Uuid,
+    /// Attempts begun.
+    pub attempts: i32,
+    /// Those of earlier rounds.
+    pub round_start: i32,
+    /// Since when it could have been told, where that is still to be measured.
+    pub published_at: Moment,
+}
+
+/// Where the deliveries with these ids stand. They stay so until the transaction ends.
+pub(crate) async fn standing(
     txn: &DatabaseTransaction,
     ids: &[Uuid],
-) -> Result<Vec<(Uuid, i32, i32)>, DbErr> {
+) -> Result<Vec<Standing>, DbErr> {
     let mut found = Vec::with_capacity(ids.len());
     for chunk in ids.chunks(CHUNK) {
         let part = delivery::Entity::find()
@@ -170,14 +183,15 @@ pub(crate) async fn counts(
                 delivery::Column::Id,
                 delivery::Column::Attempts,
                 delivery::Column::RoundStart,
+                delivery::Column::PublishedAt,
             ])
             .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
             .order_by_asc(delivery::Column::Id)
             .lock(LockType::NoKeyUpdate)
-            .into_tuple()
+            .into_model::<Standing>()
             .all(txn)
             .await?;
-        found.extend::<Vec<(Uuid, i32, i32)>>(part);
+        found.extend(part);
     }
     Ok(found)
 }
@@ -223,8 +237,9 @@ pub(crate) async fn mark_delivered(
     for chunk in ids.chunks(CHUNK) {
         delivery::Entity::update_many()
             .col_expr(delivery::Column::State, Expr::value(DELIVERED))
-            .col_expr(delivery::Column::LeaseUntil, Expr::value(Lease::None))
+            .col_expr(delivery::Column::LeaseUntil, Expr::value(Moment::None))
             .col_expr(delivery::Column::FinishedAt, Expr::value(Some(now.utc())))
+            .col_expr(delivery::Column::PublishedAt, Expr::value(Moment::None))
             .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
             .exec(txn)
             .await?;

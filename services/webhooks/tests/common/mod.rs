@@ -19,7 +19,7 @@ use tokio::{
 };
 use warikan_contracts::{
     Envelope,
-    facts::{CertificateRevoked, InvoiceFinalized, VerificationCompleted, WatchOrder},
+    facts::{CertificateRevoked, InvoiceFinalized, Learned, VerificationCompleted, WatchOrder},
 };
 use warikan_messaging::Outgoing;
 use warikan_testkit::{App, Received, TestHouse};
@@ -120,6 +120,11 @@ impl Scene {
             revoked_at: now,
             this_update: now,
             source_version: "17".to_owned(),
+            learned: Some(Learned {
+                published_at: now,
+                accepted_at: now,
+            }),
+            renewed_by: None,
         };
         let aggregate = fact.watch.to_string();
         Envelope::of(entropy.id(now), Some(tenant), now, aggregate, &fact)

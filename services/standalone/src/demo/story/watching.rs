@@ -206,9 +206,22 @@ impl Story<'_> {
         ])
     }
 
+    /// So many attempts have arrived and are recorded: when the next one is due counts from the record, which a clock that is moved must
+    /// not get ahead of.
     async fn attempts(&self, count: usize) -> anyhow::Result<()> {
         wait("the webhook's next attempt", async || {
             Ok((self.setting.receiver.arrivals().len() >= count).then_some(()))
+        })
+        .await?;
+        let token = self.firm_token().await?;
+        let path = format!("/v1/webhook-endpoints/{}/deliveries", self.endpoint);
+        wait("the webhook's attempt to be recorded", async || {
+            let list = self.platform.get(&path, Some(&token)).await?;
+            let recorded = |one: &Value| {
+                let attempts = one["attempts"].as_array();
+                attempts.is_some_and(|attempts| attempts.len() >= count)
+            };
+            Ok(array(&list, "/data")?.iter().any(recorded).then_some(()))
         })
         .await
     }

@@ -1,97 +1,14 @@
-//! Onboarding over HTTP.
-
-#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+//! A tenant's life and the first operator's, over HTTP.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use warikan_onboarding::Onboarding;
+use warikan_onboarding::{Config, Onboarding};
 use warikan_runtime::TOKEN_LIFETIME;
 use warikan_testkit::{App, Reply, TestHouse};
 use warikan_types::{ClientScope, Environment};
 
-struct World {
-    house: TestHouse,
-    app: App,
-}
-
-impl World {
-    async fn new() -> Self {
-        let house = TestHouse::new();
-        let app = Self::app(&house).await;
-        Self { house, app }
-    }
-
-    async fn app(house: &TestHouse) -> App {
-        let file = house.directory().join("operator-credential.json");
-        let onboarding = Onboarding::open(file, &house.platform).await.unwrap();
-        App::serve(&house.platform, vec![onboarding.module()]).await
-    }
-
-    fn first_credential(&self) -> Value {
-        let path = self.house.directory().join("operator-credential.json");
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    }
-
-    async fn token(&self, id: &Value, secret: &Value, more: &[(&str, &str)]) -> Reply {
-        let mut form = vec![("grant_type", "client_credentials")];
-        form.extend(more);
-        let body: Vec<String> = form
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let request = self
-            .app
-            .request(reqwest::Method::POST, "/oauth/token")
-            .basic_auth(id.as_str().unwrap(), secret.as_str())
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body.join("&"));
-        App::read(request).await
-    }
-
-    async fn tenant(&self, operator: &str) -> String {
-        let reply = self
-            .app
-            .post(
-                "/v1/operator/tenants",
-                operator,
-                &json!({ "name": "割勘証券株式会社" }),
-            )
-            .await;
-        reply.expect(201)["id"].as_str().unwrap().to_owned()
-    }
-
-    async fn credential(&self, operator: &str, tenant: &str, environment: &str) -> Reply {
-        let path = format!("/v1/operator/tenants/{tenant}/credentials");
-        self.app
-            .post(&path, operator, &json!({ "environment": environment }))
-            .await
-    }
-
-    async fn go_live(&self, operator: &str, tenant: &str) {
-        for item in [
-            "delegation_contract",
-            "disqualification_check",
-            "filing",
-            "agreement",
-        ] {
-            let path = format!("/v1/operator/tenants/{tenant}/checklist");
-            let body =
-                json!({ "item": item, "evidence": format!("doc/{item}"), "date": "2026-11-01" });
-            self.app.post(&path, operator, &body).await.expect(200);
-        }
-        for state in ["contracted", "notified", "active"] {
-            self.to(operator, tenant, state).await.expect(200);
-        }
-    }
-
-    async fn to(&self, operator: &str, tenant: &str, state: &str) -> Reply {
-        let path = format!("/v1/operator/tenants/{tenant}/state");
-        self.app
-            .post(&path, operator, &json!({ "to": state }))
-            .await
-    }
-}
+use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_operator_can_get_to_work_and_is_made_once() {
@@ -107,6 +24,7 @@ async fn the_first_operator_can_get_to_work_and_is_made_once() {
     let operator = token["access_token"].as_str().unwrap();
     world.tenant(operator).await;
     let again = Onboarding::open(
+        Config::default(),
         world.house.directory().join("other.json"),
         &world.house.platform,
     )
@@ -376,7 +294,7 @@ async fn a_first_credential_that_is_given_is_taken_and_a_guessable_one_is_not() 
     let file = house.directory().join("given.json");
     let weak = json!({ "client_id": "cli_01a1fc012c0879d497a4941b37d733fb", "client_secret": "wks_secret" });
     std::fs::write(&file, weak.to_string()).unwrap();
-    let refused = Onboarding::open(file.clone(), &house.platform).await;
+    let refused = Onboarding::open(Config::default(), file.clone(), &house.platform).await;
     let words = refused.err().unwrap().to_string();
     assert!(words.contains("warikan operator-credential"), "{words}");
     assert!(!words.contains("wks_secret"), "{words}");
@@ -387,7 +305,9 @@ async fn a_first_credential_that_is_given_is_taken_and_a_guessable_one_is_not() 
     let mut permissions = std::fs::metadata(&file).unwrap().permissions();
     permissions.set_readonly(true);
     std::fs::set_permissions(&file, permissions).unwrap();
-    let onboarding = Onboarding::open(file, platform).await.unwrap();
+    let onboarding = Onboarding::open(Config::default(), file, platform)
+        .await
+        .unwrap();
     assert!(!onboarding.bootstrap().created);
     let app = App::serve(platform, vec![onboarding.module()]).await;
     let world = World { house, app };
