@@ -25,7 +25,8 @@ SERVICES = ["onboarding", "verification", "revocation", "webhooks", "billing", "
 OWN = {"data_dir", "listen", "production", "keys_file", "operator_credential_file", "topology"}
 TYPES = [
     ("", "services/standalone/src/config.rs", "Config", OWN),
-    ("limits", "services/standalone/src/config.rs", "LimitsConfig", {"redis_url"}),
+    ("limits", "services/standalone/src/config.rs", "LimitsConfig", set()),
+    ("redis", "shared/runtime/src/redis_server.rs", "RedisConfig", {"url"}),
     ("ops", "services/standalone/src/config.rs", "Ops", {"listen"}),
     ("gateway", "services/standalone/src/config.rs", "GatewayConfig", set()),
     ("sandbox", "services/standalone/src/config.rs", "SandboxConfig", set()),
@@ -33,9 +34,9 @@ TYPES = [
     ("database", "shared/runtime/src/database/config.rs", "DatabaseConfig", {"owner_url", "password", "passwords"}),
     ("rabbitmq", "shared/messaging/src/rabbitmq/config.rs", "RabbitMqConfig", {"url", "subscriptions"}),
     ("verification", "services/verification/src/config.rs", "Config", set()),
-    ("verification.ocsp", "services/verification/src/config.rs", "OcspConfig", set()),
-    ("verification.ocsp.responders", "services/verification/src/config.rs", "Responder", set()),
-    ("revocation", "services/revocation/src/config.rs", "Config", set()),
+    ("verification.ocsp", "shared/status/src/config.rs", "OcspConfig", set()),
+    ("verification.ocsp.responders", "shared/status/src/config.rs", "Responder", set()),
+    ("revocation", "services/revocation/src/config.rs", "Config", {"ocsp"}),
     ("revocation.sources", "services/revocation/src/config.rs", "Source", set()),
     ("webhooks", "services/webhooks/src/config.rs", "Config", set()),
     ("billing", "services/billing/src/config.rs", "Config", set()),
@@ -252,7 +253,8 @@ def separate(chart):
         said = variables(template["spec"]["containers"][0])
         who = {name for name, text in said.items() if text.startswith("secret ")}
         own = {f"WARIKAN_DATABASE__PASSWORDS__{component.upper()}"}
-        wanted = {"gateway": {"WARIKAN_LIMITS__REDIS_URL"},
+        wanted = {"gateway": {"WARIKAN_REDIS__URL"},
+                  "onboarding": own | {"WARIKAN_RABBITMQ__URL", "WARIKAN_REDIS__URL"},
                   "migrate": {f"WARIKAN_DATABASE__PASSWORDS__{one.upper()}" for one in SERVICES} | {"WARIKAN_DATABASE__OWNER_URL"},
                   }.get(component, own | {"WARIKAN_RABBITMQ__URL"})
         expect(who == wanted, f"split: {component} is given {sorted(who)}")
@@ -265,15 +267,15 @@ def separate(chart):
 
 
 def outwards(documents):
-    """Who may reach what: nothing but webhooks and revocation leaves the platform."""
+    """Who may reach what: nothing but webhooks, revocation and, towards OCSP responders, verification leaves the platform."""
     to = {"dns": 53, "database": 5432, "rabbitmq": 5671, "redis": 6379, "services": "http", "public": 443}
     wanted = {
         "gateway": {"dns", "redis", "services"},
-        "onboarding": {"dns", "database", "rabbitmq"},
-        "verification": {"dns", "database", "rabbitmq", "services"},
+        "onboarding": {"dns", "database", "rabbitmq", "redis"},
+        "verification": {"dns", "database", "rabbitmq", "services", "public"},
         "revocation": {"dns", "database", "rabbitmq", "services", "public"},
         "webhooks": {"dns", "database", "rabbitmq", "public"},
-        "billing": {"dns", "database", "rabbitmq"},
+        "billing": {"dns", "database", "rabbitmq", "services"},
         "sandbox": {"dns", "database", "rabbitmq"},
         "migrate": {"dns", "database"},
     }
@@ -284,7 +286,7 @@ def outwards(documents):
         expect(len(asked) == (component != "migrate"), f"split: {component} is reached by {asked}")
         if component not in ("gateway", "migrate"):
             callers = {peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in asked[0]["from"]}
-            others = {"revocation": {"verification"}, "sandbox": {"verification", "revocation"}}.get(component, set())
+            others = {"revocation": {"verification", "billing"}, "verification": {"billing"}, "sandbox": {"verification", "revocation"}}.get(component, set())
             expect(callers == {"gateway"} | others, f"split: {component} is asked by {callers}")
 
 

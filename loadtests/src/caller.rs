@@ -1,11 +1,13 @@
 //! Callers over HTTP: the operator, a tenant, and anyone at the sandbox.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+
+use crate::wire;
 
 /// Longer than any answer may take; a platform that hangs ends the run.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +47,22 @@ impl Caller {
         })
     }
 
+    /// With a token that was come by elsewhere.
+    pub(crate) fn holding(self, token: String) -> Self {
+        Self {
+            token: Some(token),
+            ..self
+        }
+    }
+
+    /// As anyone: the sandbox's roots, DER.
+    pub(crate) async fn roots(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let roots = self.get("/jlis/roots").await?;
+        let roots = roots["roots"].as_array().context("no roots")?;
+        let der = |root: &Value| anyhow::Ok(STANDARD.decode(text(root, "certificate")?)?);
+        roots.iter().map(der).collect()
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -72,27 +90,17 @@ impl Caller {
         answered(self.request(Method::POST, path).json(body), status).await
     }
 
-    /// `POST` of JSON that is text already, under a key of its own; the answer as it came. It must be a 201.
-    pub(crate) async fn post_text(
-        &self,
-        path: &str,
-        key: &str,
-        body: String,
-    ) -> anyhow::Result<Vec<u8>> {
-        let request = self
-            .request(Method::POST, path)
-            .header("idempotency-key", key)
-            .header("content-type", "application/json")
-            .body(body);
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await?;
-        ensure!(
-            status == 201,
-            "{path} answered {status}: {}",
-            String::from_utf8_lossy(&body)
-        );
-        Ok(body.into())
+    /// Where the platform listens.
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        let host = self.base.trim_start_matches("http://");
+        Ok(host.parse()?)
+    }
+
+    /// The octets of a `POST` of JSON that is text already, under a key of its own.
+    pub(crate) fn post_octets(&self, path: &str, key: &str, body: &str) -> anyhow::Result<Vec<u8>> {
+        let token = self.token.as_deref().context("a caller without a token")?;
+        let host = self.address()?.to_string();
+        Ok(wire::post(&host, token, path, key, body))
     }
 
     /// A verification under a key of its own; it must be valid.
@@ -124,8 +132,9 @@ impl Caller {
         let application = json!({ "name": "負荷試験株式会社" });
         let tenant = self.post("/v1/operator/tenants", &application, 201).await?;
         let path = format!("/v1/operator/tenants/{}/credentials", text(&tenant, "id")?);
-        self.post(&path, &json!({ "environment": "sandbox" }), 201)
-            .await
+        let wish =
+            json!({ "environment": "sandbox", "scopes": ["verifications", "events", "access"] });
+        self.post(&path, &wish, 201).await
     }
 }
 

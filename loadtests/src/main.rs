@@ -5,18 +5,24 @@
 //! platform took. Everything is bounded: so many requests, so much patience, then an error.
 
 mod caller;
+mod drive;
 mod latency;
+mod naive;
+mod overhead;
 mod platform;
 mod startup;
 mod statistics;
 mod throughput;
+mod wire;
 mod yardstick;
 
 use std::{io::stdout, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
-use crate::{latency::Latency, platform::Place, startup::Startup, throughput::Throughput};
+use crate::{
+    latency::Latency, overhead::Overhead, platform::Place, startup::Startup, throughput::Throughput,
+};
 
 /// Measures the platform from outside.
 #[derive(Parser)]
@@ -65,6 +71,32 @@ enum Scenario {
         /// Measure the same platform with one request in each commit, too.
         #[arg(long)]
         baseline: bool,
+        /// Measure the naive baseline, too: on SQLite, or on this empty PostgreSQL database (`postgres://..`).
+        #[arg(long, num_args = 0..=1, default_missing_value = "sqlite")]
+        naive: Option<String>,
+    },
+    /// Serves the naive baseline until it is killed; `verify-throughput --naive` starts it.
+    #[command(hide = true)]
+    Naive {
+        #[arg(long)]
+        database: String,
+        #[arg(long)]
+        roots: PathBuf,
+    },
+    /// The same request to the one binary, and through a gateway process to the service's own.
+    ProxyOverhead {
+        /// The `warikan` binary.
+        #[arg(long)]
+        bin: PathBuf,
+        /// Requests that are measured, in either shape.
+        #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        count: u32,
+        /// Requests before those.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+        warm_up: u32,
+        /// Runs; the median of their ratios is the figure.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+        repeat: u32,
     },
     /// From the start of the process to the first answer, and what it keeps in memory.
     Startup {
@@ -134,6 +166,7 @@ fn main() -> anyhow::Result<()> {
             citizens,
             rate,
             baseline,
+            naive,
         } => {
             let scenario = Throughput {
                 binary: bin,
@@ -143,6 +176,25 @@ fn main() -> anyhow::Result<()> {
                 citizens: citizens as usize,
                 rate,
                 baseline,
+                naive,
+            };
+            runtime.block_on(scenario.run(&mut out))
+        }
+        // Threads as many as cores, as the platform has.
+        Scenario::Naive { database, roots } => {
+            actix_web::rt::System::new().block_on(naive::serve(&database, &roots))
+        }
+        Scenario::ProxyOverhead {
+            bin,
+            count,
+            warm_up,
+            repeat,
+        } => {
+            let scenario = Overhead {
+                binary: bin,
+                count,
+                warm_up,
+                repeat,
             };
             runtime.block_on(scenario.run(&mut out))
         }

@@ -104,6 +104,7 @@ pub(crate) struct Process {
     child: Child,
     begun: Instant,
     pub(crate) anyone: Caller,
+    base: String,
     /// Removed after the process has ended.
     directory: Option<TempDir>,
 }
@@ -115,11 +116,21 @@ impl Process {
         data: &Path,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        Self::start_role(binary, data, "all", settings)
+    }
+
+    /// Starts one part of the platform.
+    pub(crate) fn start_role(
+        binary: &Path,
+        data: &Path,
+        role: &str,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         // Free a moment ago: nobody else takes ports here in between.
         let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let begun = Instant::now();
         let child = Command::new(binary)
-            .args(["serve", "--listen", &listen, "--data-dir"])
+            .args(["serve", "--role", role, "--listen", &listen, "--data-dir"])
             .arg(data)
             .env("WARIKAN_LOG", "error")
             .envs(settings.iter().copied())
@@ -132,8 +143,27 @@ impl Process {
             child,
             begun,
             anyone: Caller::anyone(&format!("http://{listen}"))?,
+            base: format!("http://{listen}"),
             directory: None,
         })
+    }
+
+    /// Where it listens.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Waits until it takes connections: an inner listener tells strangers nothing else.
+    pub(crate) async fn listening(&mut self) -> anyhow::Result<()> {
+        let address = self.base.trim_start_matches("http://").to_owned();
+        while tokio::net::TcpStream::connect(&address).await.is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("serve ended: {status}");
+            }
+            ensure!(self.begun.elapsed() < PATIENCE, "it never listened");
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     /// From the start to the first 200 of a path.

@@ -11,19 +11,16 @@
 use std::{
     io::Write,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::{
     caller::Caller,
+    drive::{Pace, drive},
+    naive::Naive,
     platform::{Place, Platform},
     statistics::{Micros, Sample},
     yardstick,
@@ -43,6 +40,8 @@ pub(crate) struct Throughput {
     pub(crate) rate: Option<u32>,
     /// Whether the platform with one request in each commit is measured too.
     pub(crate) baseline: bool,
+    /// Whether the naive baseline is measured: `sqlite`, or the address of an empty PostgreSQL database.
+    pub(crate) naive: Option<String>,
 }
 
 /// What is sent for one verification, but for its challenge.
@@ -52,8 +51,31 @@ struct Order {
     body: String,
 }
 
+/// Who answers.
+enum Host {
+    Platform(Platform),
+    Naive(Naive),
+}
+
+impl Host {
+    fn anyone(&self) -> &Caller {
+        match self {
+            Self::Platform(platform) => &platform.anyone,
+            Self::Naive(naive) => &naive.caller,
+        }
+    }
+
+    /// Processor time so far, where it is looked at.
+    fn processor(&self) -> anyhow::Result<Duration> {
+        match self {
+            Self::Platform(platform) => platform.processor(),
+            Self::Naive(_) => Ok(Duration::ZERO),
+        }
+    }
+}
+
 struct Stage {
-    platform: Platform,
+    host: Host,
     firms: Vec<Caller>,
     orders: Vec<Order>,
     signed: Vec<Value>,
@@ -65,11 +87,13 @@ struct Part {
     latencies: Sample,
     /// Processor time of the platform's process.
     processor: Duration,
+    created: usize,
+    refused: usize,
 }
 
 impl Part {
-    fn rate(&self, count: usize) -> u128 {
-        count as u128 * 1_000_000 / self.took.as_micros().max(1)
+    fn rate(&self) -> u128 {
+        self.created as u128 * 1_000_000 / self.took.as_micros().max(1)
     }
 }
 
@@ -80,8 +104,8 @@ impl Throughput {
         writeln!(
             out,
             "verify-throughput: {} verifications, {} clients, {} tenants with {} citizens each\n\
-             | | a second | of the RSA limit | p50 | p90 | p99 | most (us) | platform's processor time each (us) | feeds whole after (ms) | VmRSS (MiB) |\n\
-             |---|---|---|---|---|---|---|---|---|---|",
+             | | a second | of the RSA limit | refused | p50 | p90 | p99 | most (us) | platform's processor time each (us) | feeds whole after (ms) | VmRSS (MiB) |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|",
             self.count, self.clients, self.tenants, self.citizens
         )?;
         self.measure(out, "verification", before / 2, &[]).await?;
@@ -90,10 +114,13 @@ impl Throughput {
             let name = "one request in each commit";
             self.measure(out, name, before / 2, &alone).await?;
         }
+        if let Some(database) = &self.naive {
+            self.measure_naive(out, before / 2, database).await?;
+        }
         let after = yardstick::rsa_verifications_a_second(cores)?;
         writeln!(
             out,
-            "| limit: two RSA-2048 verifications on {cores} cores (openssl), before and after | {}, {} | 100 % | | | | | | | |",
+            "| limit: two RSA-2048 verifications on {cores} cores (openssl), before and after | {}, {} | 100 % | | | | | | | | |",
             before / 2,
             after / 2
         )?;
@@ -109,22 +136,45 @@ impl Throughput {
     ) -> anyhow::Result<()> {
         let stage = self.stage(settings).await?;
         let (challenges, ids) = self.challenges(&stage).await?;
-        line(
-            out,
-            &format!("{name}: its challenge"),
-            &challenges,
-            self.count,
-            None,
-            "",
-        )?;
+        let its = format!("{name}: its challenge");
+        line(out, &its, &challenges, None, "")?;
         let part = self.verifications(&stage, ids).await?;
-        let whole = self.told(&stage).await?;
-        let rest = format!(
-            "{} | {}",
-            whole.as_millis(),
-            stage.platform.resident()? / 1024
-        );
-        line(out, name, &part, self.count, Some(limit), &rest)
+        // What was refused is not told; with refusals it is not known by whom so many are missing.
+        let whole = match part.refused {
+            0 => self.told(&stage).await?.as_millis().to_string(),
+            _ => String::new(),
+        };
+        let Host::Platform(platform) = &stage.host else {
+            return Ok(());
+        };
+        let rest = format!("{whole} | {}", platform.resident()? / 1024);
+        line(out, name, &part, Some(limit), &rest)
+    }
+
+    /// The naive baseline with what a platform's sandbox has signed.
+    async fn measure_naive(
+        &self,
+        out: &mut impl Write,
+        limit: u64,
+        database: &str,
+    ) -> anyhow::Result<()> {
+        let mut stage = self.stage(&[]).await?;
+        let roots = stage.host.anyone().roots().await?;
+        let folder = tempfile::tempdir()?;
+        let database = match database {
+            "sqlite" => format!(
+                "sqlite://{}?mode=rwc",
+                folder.path().join("naive.db").display()
+            ),
+            postgres => postgres.to_owned(),
+        };
+        let naive = Naive::start(&database, &roots, folder.path())?;
+        stage.firms = vec![naive.caller.clone(); self.tenants];
+        stage.host = Host::Naive(naive);
+        let (challenges, ids) = self.challenges(&stage).await?;
+        line(out, "naive: its challenge", &challenges, None, "")?;
+        let part = self.verifications(&stage, ids).await?;
+        line(out, "naive baseline", &part, Some(limit), "")
     }
 
     async fn stage(&self, settings: &[(&str, &str)]) -> anyhow::Result<Stage> {
@@ -149,7 +199,7 @@ impl Throughput {
             })
             .collect();
         Ok(Stage {
-            platform,
+            host: Host::Platform(platform),
             firms,
             orders,
             signed,
@@ -163,15 +213,18 @@ impl Throughput {
             .iter()
             .map(|one| json!({ "purpose": "signature", "signed": one["signed"] }).to_string())
             .collect();
-        let requests = (0..self.count)
-            .map(|number| Request {
-                firm: stage.firms[stage.orders[number].firm].clone(),
-                path: "/v1/challenges",
-                key: format!("challenge-{number}"),
-                body: wishes[number / self.tenants % self.citizens].clone(),
-            })
-            .collect();
-        let (part, answers) = self.send(&stage.platform, requests, None).await?;
+        let requests = stage.orders.iter().enumerate().map(|(number, order)| {
+            let wish = &wishes[number / self.tenants % self.citizens];
+            let key = format!("challenge-{number}");
+            stage.firms[order.firm].post_octets("/v1/challenges", &key, wish)
+        });
+        let pace = Pace::Closed(self.clients);
+        let (part, answers) = self.send(&stage.host, requests, pace).await?;
+        ensure!(
+            part.refused == 0,
+            "{} challenges were refused",
+            part.refused
+        );
         let ids = answers
             .iter()
             .map(|answer| {
@@ -184,19 +237,14 @@ impl Throughput {
     }
 
     async fn verifications(&self, stage: &Stage, ids: Vec<String>) -> anyhow::Result<Part> {
-        let requests = stage
-            .orders
-            .iter()
-            .zip(ids)
-            .enumerate()
-            .map(|(number, (order, id))| Request {
-                firm: stage.firms[order.firm].clone(),
-                path: "/v1/verifications",
-                key: format!("verification-{number}"),
-                body: format!("{},\"challenge_id\":\"{id}\"}}", order.body),
-            })
-            .collect();
-        let (part, answers) = self.send(&stage.platform, requests, self.rate).await?;
+        let numbered = stage.orders.iter().zip(ids).enumerate();
+        let requests = numbered.map(|(number, (order, id))| {
+            let body = format!("{},\"challenge_id\":\"{id}\"}}", order.body);
+            let key = format!("verification-{number}");
+            stage.firms[order.firm].post_octets("/v1/verifications", &key, &body)
+        });
+        let pace = self.rate.map_or(Pace::Closed(self.clients), Pace::Open);
+        let (part, answers) = self.send(&stage.host, requests, pace).await?;
         for answer in answers {
             let text = String::from_utf8_lossy(&answer);
             ensure!(text.contains("\"verdict\":\"valid\""), "not valid: {text}");
@@ -207,58 +255,21 @@ impl Throughput {
     /// Sends everything; gives the answers in the order of the requests.
     async fn send(
         &self,
-        platform: &Platform,
-        requests: Vec<Request>,
-        rate: Option<u32>,
+        host: &Host,
+        requests: impl Iterator<Item = anyhow::Result<Vec<u8>>>,
+        pace: Pace,
     ) -> anyhow::Result<(Part, Vec<Vec<u8>>)> {
-        let requests: Arc<[Request]> = requests.into();
-        let processor = platform.processor()?;
-        let begun = Instant::now();
-        let mut sent = JoinSet::new();
-        match rate {
-            Some(rate) => {
-                for number in 0..requests.len() {
-                    let intended = begun + Duration::from_secs(1) * u32::try_from(number)? / rate;
-                    let requests = Arc::clone(&requests);
-                    sent.spawn(async move {
-                        tokio::time::sleep_until(intended.into()).await;
-                        let answer = requests[number].send().await?;
-                        Ok(vec![(number, intended.elapsed(), answer)])
-                    });
-                }
-            }
-            None => {
-                let next = Arc::new(AtomicUsize::new(0));
-                for _ in 0..self.clients {
-                    let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
-                    sent.spawn(async move {
-                        let mut answers = Vec::new();
-                        loop {
-                            let number = next.fetch_add(1, Ordering::Relaxed);
-                            let Some(request) = requests.get(number) else {
-                                return anyhow::Ok(answers);
-                            };
-                            let begun = Instant::now();
-                            let answer = request.send().await?;
-                            answers.push((number, begun.elapsed(), answer));
-                        }
-                    });
-                }
-            }
-        }
-        let mut answers = vec![Vec::new(); requests.len()];
-        let mut latencies = Vec::with_capacity(requests.len());
-        while let Some(done) = sent.join_next().await {
-            for (number, took, answer) in done?? {
-                latencies.push(took);
-                answers[number] = answer;
-            }
-        }
-        let took = begun.elapsed();
+        let requests = requests.collect::<anyhow::Result<Vec<_>>>()?;
+        let processor = host.processor()?;
+        let driven = drive(host.anyone().address()?, requests, pace).await?;
+        let (took, latencies, refused) = (driven.took, driven.accepted()?, driven.refused());
+        let answers = driven.created()?;
         let part = Part {
             took,
-            latencies: Sample::new(latencies),
-            processor: platform.processor()?.saturating_sub(processor),
+            latencies,
+            processor: host.processor()?.saturating_sub(processor),
+            created: answers.len(),
+            refused,
         };
         Ok((part, answers))
     }
@@ -284,41 +295,26 @@ impl Throughput {
     }
 }
 
-struct Request {
-    firm: Caller,
-    path: &'static str,
-    key: String,
-    body: String,
-}
-
-impl Request {
-    async fn send(&self) -> anyhow::Result<Vec<u8>> {
-        self.firm
-            .post_text(self.path, &self.key, self.body.clone())
-            .await
-    }
-}
-
 fn line(
     out: &mut impl Write,
     name: &str,
     part: &Part,
-    count: usize,
     limit: Option<u64>,
     rest: &str,
 ) -> anyhow::Result<()> {
-    let rate = part.rate(count);
+    let rate = part.rate();
     let share = limit.map_or(String::new(), |limit| {
         format!("{} %", rate * 100 / u128::from(limit.max(1)))
     });
     writeln!(
         out,
-        "| {name} | {rate} | {share} | {} | {} | {} | {} | {} | {} |",
+        "| {name} | {rate} | {share} | {} | {} | {} | {} | {} | {} | {} |",
+        part.refused,
         Micros(part.latencies.median()),
         Micros(part.latencies.percentile(90)),
         Micros(part.latencies.percentile(99)),
         Micros(part.latencies.longest()),
-        part.processor.as_micros() / count.max(1) as u128,
+        part.processor.as_micros() / part.created.max(1) as u128,
         if rest.is_empty() { " |" } else { rest },
     )?;
     out.flush()?;

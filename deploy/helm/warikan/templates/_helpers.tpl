@@ -164,8 +164,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and $secrets.rabbitmq.name (ne $role "gateway") }}
 {{ include "warikan.secretVariable" (dict "name" "WARIKAN_RABBITMQ__URL" "secret" $secrets.rabbitmq.name "key" $secrets.rabbitmq.key) }}
 {{- end }}
-{{- if and $secrets.redis.name (or (eq $role "gateway") (eq $role "all")) }}
-{{ include "warikan.secretVariable" (dict "name" "WARIKAN_LIMITS__REDIS_URL" "secret" $secrets.redis.name "key" $secrets.redis.key) }}
+{{- if and $secrets.redis.name (has $role (list "gateway" "onboarding" "all")) }}
+{{ include "warikan.secretVariable" (dict "name" "WARIKAN_REDIS__URL" "secret" $secrets.redis.name "key" $secrets.redis.key) }}
 {{- end }}
 {{- end }}
 {{- end -}}
