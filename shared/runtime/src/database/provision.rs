@@ -133,17 +133,12 @@ pub(super) async fn roles_and_schema<C: ConnectionTrait>(
         if missing.contains(&role.as_str()) {
             // Another database's migration may make the same role at this moment: roles are the cluster's.
             let sql = format!(
-                "DO $$ BEGIN {} EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+                "DO $role$ BEGIN {} EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $role$",
                 create_role(role, password)
             );
             on.execute_unprepared(&sql).await?;
         } else if let Some(password) = password.filter(|_| renew && may) {
-            let sql = format!(
-                "ALTER ROLE {} PASSWORD {}",
-                name(role),
-                text(password.expose())
-            );
-            on.execute_unprepared(&sql).await?;
+            on.execute_unprepared(&set_password(role, password)).await?;
         }
     }
     let schema = name(&names.schema);
@@ -162,6 +157,26 @@ fn create_role(role: &str, password: Option<&Secret<String>>) -> String {
     format!(
         "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOINHERIT{password};",
         name(role)
+    )
+}
+
+/// Roles are the whole server's, and advisory locks one database's: another database's migration may change the same role at this
+/// moment. The server then says "tuple concurrently updated" (an internal error, no class of its own); what it saw is old, so it looks again.
+fn set_password(role: &str, password: &Secret<String>) -> String {
+    format!(
+        "DO $role$ BEGIN
+           FOR attempt IN 1..100 LOOP
+             BEGIN
+               ALTER ROLE {} PASSWORD {};
+               RETURN;
+             EXCEPTION WHEN internal_error THEN
+               IF attempt = 100 THEN RAISE; END IF;
+               PERFORM pg_sleep(0.05);
+             END;
+           END LOOP;
+         END $role$",
+        name(role),
+        text(password.expose())
     )
 }
 
