@@ -12,6 +12,7 @@
 mod api;
 mod attributes;
 mod challenge;
+mod challenges_made;
 mod check_subject;
 mod commit;
 mod conclude;
@@ -67,6 +68,7 @@ struct Inner {
     platform: Platform,
     anchors: PinnedAnchors,
     examinations: examinations::Examinations,
+    challenges_made: challenges_made::ChallengesMade,
     sources: Sources,
 }
 
@@ -113,6 +115,7 @@ impl Verification {
             writer: commit::Writer::start(&config, &db, on, &relay),
             relay,
             examinations: examinations::Examinations::new(config.examinations_kept),
+            challenges_made: challenges_made::ChallengesMade::new(config.challenges_kept),
             config,
             db,
             platform: on.clone(),

@@ -74,7 +74,10 @@ impl Verification {
         let (purpose, check) = match request.challenge_id {
             None => (Purpose::Signature, None),
             Some(id) => {
-                let row = store::challenge(&inner.db.begin_read(scope).await?, scope, id).await?;
+                let row = match inner.challenges_made.take(scope, id) {
+                    Some(row) => Some(row),
+                    None => store::challenge(&inner.db.begin_read(scope).await?, scope, id).await?,
+                };
                 let check = challenge::judge(row.as_ref(), &submission.signed, accepted_at);
                 let purpose = row.and_then(|row| ChallengePurpose::from_word(&row.purpose));
                 (

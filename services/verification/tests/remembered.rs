@@ -1,5 +1,5 @@
 //! What a process remembers changes no answer: two houses get the same requests in the same order, one remembers the certificates that it
-//! examined and one does not, while time goes on, certificates are revoked and the status falls silent.
+//! examined and the challenges that it made, and one does not, while time goes on, certificates are revoked and the status falls silent.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it cannot use")]
 
@@ -22,6 +22,8 @@ const PERSONS: usize = 3;
 enum Step {
     /// A signature by a person, as it is or with an octet of the named part changed.
     Verify(usize, Option<(&'static str, usize)>),
+    /// A challenge over what a person signs, answered so many times, so many hours later.
+    Challenge(usize, usize, u64),
     Revoke(usize),
     Silent(bool),
     Hours(u64),
@@ -35,6 +37,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     );
     let step = prop_oneof![
         8 => verify.prop_map(|(who, change)| Step::Verify(who, change)),
+        3 => (0..PERSONS, 1..3_usize, 0..2_u64)
+            .prop_map(|(who, times, hours)| Step::Challenge(who, times, hours)),
         1 => (0..PERSONS).prop_map(Step::Revoke),
         1 => any::<bool>().prop_map(Step::Silent),
         1 => (1..900_u64).prop_map(Step::Hours),
@@ -43,9 +47,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// A house and what its persons have signed.
-async fn house(examinations_kept: u64) -> (World, Vec<Value>, Vec<Vec<u8>>) {
+async fn house(kept: u64) -> (World, Vec<Value>, Vec<Vec<u8>>) {
     let mut world = World::with(Config {
-        examinations_kept,
+        examinations_kept: kept,
+        challenges_kept: kept,
         ..Config::default()
     })
     .await;
@@ -72,32 +77,54 @@ fn changed(body: &Value, change: Option<(&'static str, usize)>) -> Value {
     body
 }
 
-/// All that is answered but for what is made for this one verification.
-async fn answers(examinations_kept: u64, steps: &[Step]) -> Vec<Value> {
-    let (mut world, signed, serials) = house(examinations_kept).await;
+/// Without what is made for this one verification.
+async fn answer(world: &World, body: &Value) -> Value {
+    // An octet of a length makes a certificate that is none: that is a 400, for both.
+    let reply = world.app.post("/v1/verifications", &world.token, body);
+    let reply = reply.await;
+    let mut answer = reply.json.clone();
+    for own in ["id", "receipt", "subject", "request_id"] {
+        answer.as_object_mut().unwrap().remove(own);
+    }
+    serde_json::json!([reply.status.as_u16(), answer])
+}
+
+fn hours_pass(world: &mut World, hours: u64) {
+    let time = Duration::from_secs(hours * 3600);
+    world.house.clock().advance(time).unwrap();
+    world.token = world
+        .house
+        .token(world.tenant, &[ClientScope::Verifications]);
+}
+
+/// All that is answered.
+async fn answers(kept: u64, steps: &[Step]) -> Vec<Value> {
+    let (mut world, signed, serials) = house(kept).await;
     let mut answers = Vec::new();
     for step in steps {
         match step {
             Step::Verify(who, change) => {
                 let body = changed(&signed[*who], *change);
-                let mut answer = world.verify(&body).await;
-                for own in ["id", "receipt", "subject"] {
-                    answer.as_object_mut().unwrap().remove(own);
+                answers.push(answer(&world, &body).await);
+            }
+            Step::Challenge(who, times, hours) => {
+                let wanted =
+                    serde_json::json!({"purpose": "signature", "signed": signed[*who]["signed"]});
+                let made = world.app.post("/v1/challenges", &world.token, &wanted);
+                let made = made.await.expect(201).clone();
+                hours_pass(&mut world, *hours);
+                let mut body = signed[*who].clone();
+                body["challenge_id"] = made["id"].clone();
+                for _ in 0..*times {
+                    answers.push(answer(&world, &body).await);
                 }
-                answers.push(answer);
             }
             Step::Revoke(who) => {
                 let mut revoked = world.status.revoked.lock().unwrap();
                 revoked.insert(serials[*who].clone(), RevocationReason::KeyCompromise);
             }
             Step::Silent(silent) => *world.status.silent.lock().unwrap() = *silent,
-            Step::Hours(hours) => {
-                let time = Duration::from_secs(hours * 3600);
-                world.house.clock().advance(time).unwrap();
-                world.token = world
-                    .house
-                    .token(world.tenant, &[ClientScope::Verifications]);
-            }
+            Step::Hours(hours) => hours_pass(&mut world, *hours),
         }
     }
     answers
@@ -128,6 +155,7 @@ fn what_is_remembered_changes_no_answer() {
 async fn a_certificate_that_comes_again_is_found_and_judged_anew() {
     let again = Step::Verify(0, None);
     let steps = [
+        Step::Challenge(0, 2, 0),
         again.clone(),
         again.clone(),
         Step::Revoke(0),
@@ -138,9 +166,17 @@ async fn a_certificate_that_comes_again_is_found_and_judged_anew() {
     let verdicts: Vec<Value> = answers(1_000, &steps)
         .await
         .into_iter()
-        .map(|answer| answer["verdict"].clone())
+        .map(|answer| answer[1]["verdict"].clone())
         .collect();
-    assert_eq!(verdicts, ["valid", "valid", "invalid", "indeterminate"]);
+    let expected = [
+        "valid",
+        "invalid",
+        "valid",
+        "valid",
+        "invalid",
+        "indeterminate",
+    ];
+    assert_eq!(verdicts, expected, "a challenge is answered once");
     let metrics = warikan_runtime::metrics::exposition();
     let hits = metrics
         .lines()

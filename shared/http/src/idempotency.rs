@@ -38,6 +38,7 @@ use sea_orm_migration::prelude::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use warikan_rows::{self as rows, Known, padded};
 use warikan_types::{Sealer, TenantScope, Timestamp};
 
 use crate::{Code, Problem};
@@ -84,6 +85,12 @@ impl Answer {
             body,
             replayed: true,
         }
+    }
+
+    /// Whether it was given before.
+    #[must_use]
+    pub const fn is_replay(&self) -> bool {
+        self.replayed
     }
 }
 
@@ -237,7 +244,7 @@ impl Idempotency {
 /// Answers given before, as the table holds them: by place.
 pub struct GivenAnswers(HashMap<String, entity::Model>);
 
-/// Claims and answers per statement: SQLite takes 32,766 parameters and a row has five.
+/// Claims per statement.
 const CHUNK: usize = 5_000;
 
 /// For transactions that carry out many requests: look first, write all answers at the end. The key's uniqueness decides between
@@ -261,7 +268,7 @@ impl Idempotency {
         let mut given = HashMap::new();
         for chunk in places.chunks(CHUNK) {
             let rows = entity::Entity::find()
-                .filter(entity::Column::Place.is_in(chunk.iter().copied()))
+                .filter(entity::Column::Place.is_in(padded(chunk.iter().copied())))
                 .all(transaction)
                 .await?;
             given.extend(rows.into_iter().map(|row| (row.place.clone(), row)));
@@ -317,17 +324,11 @@ impl Idempotency {
             .collect();
         // In the order of the key: two transactions with keys in common wait for each other and do not lock each other out.
         rows.sort_unstable_by_key(|(place, _)| *place);
-        for chunk in rows.chunks(CHUNK) {
-            let models = chunk.iter().map(|(_, row)| row.clone());
-            let inserted = entity::Entity::insert_many(models)
-                .on_conflict(OnConflict::new().do_nothing().to_owned())
-                .exec_without_returning(transaction)
-                .await?;
-            if inserted != chunk.len() as u64 {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let (all, models) = (
+            rows.len() as u64,
+            rows.into_iter().map(|(_, row)| row).collect(),
+        );
+        Ok(rows::insert(transaction, models, Known::Kept).await? == all)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! On PostgreSQL these are two roles. The tenants' role sees the rows of the one tenant that the transaction names (row-level
 //! security, a second wall behind the filters by [`TenantScope`]); the worker's role sees all, until a transaction narrows
-//! itself. On SQLite, where no such wall exists, both are the one connection.
+//! itself. On SQLite, where no such wall exists, both are the one connection that writes; tenants' reads have connections of their own,
+//! which see what was committed when they began and wait for no writer.
 
 use async_trait::async_trait;
 use sea_orm::{
@@ -18,6 +19,8 @@ use crate::begin_write;
 pub struct ServiceDatabase {
     tenants: DatabaseConnection,
     worker: DatabaseConnection,
+    /// SQLite's, where the file is read beside its one writer.
+    readers: Option<DatabaseConnection>,
 }
 
 impl ServiceDatabase {
@@ -27,13 +30,25 @@ impl ServiceDatabase {
         Self {
             tenants: db.clone(),
             worker: db,
+            readers: None,
         }
+    }
+
+    /// With connections that only read, for tenants' questions: SQLite.
+    #[must_use]
+    pub fn with_readers(mut self, readers: DatabaseConnection) -> Self {
+        self.readers = Some(readers);
+        self
     }
 
     /// A pool of the role that sees one tenant at a time, and one of the role that sees all.
     #[must_use]
     pub const fn walled(tenants: DatabaseConnection, worker: DatabaseConnection) -> Self {
-        Self { tenants, worker }
+        Self {
+            tenants,
+            worker,
+            readers: None,
+        }
     }
 
     /// Whether a tenant's transactions see that tenant's rows alone.
@@ -64,8 +79,9 @@ impl ServiceDatabase {
     /// The database does not answer.
     pub async fn begin_read(&self, scope: TenantScope) -> Result<Reading, DbErr> {
         if self.tenants.get_database_backend() == DbBackend::Sqlite {
-            // Nothing to set, and the one connection is not held from one question to the next.
-            return Ok(Reading(Asked::Connection(self.tenants.clone())));
+            // Nothing to set, and no connection is held from one question to the next.
+            let readers = self.readers.as_ref().unwrap_or(&self.tenants);
+            return Ok(Reading(Asked::Connection(readers.clone())));
         }
         let transaction = self.tenants.begin().await?;
         narrow(&transaction, scope.tenant()).await?;

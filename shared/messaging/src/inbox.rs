@@ -2,17 +2,12 @@
 
 use std::{borrow::Cow, collections::HashSet};
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbErr, EntityName, Iden,
-    sea_query::{OnConflict, Query},
-};
+use sea_orm::{ActiveValue::Set, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 use warikan_contracts::Envelope;
+use warikan_rows::{Known, insert_returning};
 
-use crate::entity::inbox::{Column, Entity};
-
-/// Rows per statement: SQLite takes 32,766 parameters and a row has three.
-const CHUNK: usize = 5_000;
+use crate::entity::inbox::{ActiveModel, Column};
 
 /// Notes the batch's facts as taken, and returns those that were not before, each once and in order.
 pub(crate) async fn enter<'a>(
@@ -24,23 +19,14 @@ pub(crate) async fn enter<'a>(
     let mut rows: Vec<&Envelope> = envelopes.iter().collect();
     rows.sort_unstable_by_key(|envelope| envelope.id.uuid());
     let mut new: HashSet<Uuid> = HashSet::with_capacity(rows.len());
-    for chunk in rows.chunks(CHUNK) {
-        let mut insert = Query::insert();
-        insert
-            .into_table(Entity.table_ref())
-            .columns([Column::Consumer, Column::EventId, Column::OccurredAt])
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .returning_col(Column::EventId);
-        for envelope in chunk {
-            insert.values_panic([
-                consumer.into(),
-                envelope.id.uuid().into(),
-                envelope.occurred_at.utc().into(),
-            ]);
-        }
-        for row in transaction.query_all(&insert).await? {
-            new.insert(row.try_get("", Column::EventId.unquoted())?);
-        }
+    let models = rows.into_iter().map(|envelope| ActiveModel {
+        consumer: Set(consumer.to_owned()),
+        event_id: Set(envelope.id.uuid()),
+        occurred_at: Set(envelope.occurred_at.utc()),
+    });
+    let entered = insert_returning(transaction, models.collect(), Known::Kept, Column::EventId);
+    for row in entered.await? {
+        new.insert(row.try_get_by_index(0)?);
     }
     if new.len() == envelopes.len() {
         return Ok(Cow::Borrowed(envelopes));

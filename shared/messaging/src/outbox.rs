@@ -1,13 +1,11 @@
 //! The outbox: facts that are true and not yet told.
 
 use chrono::{DateTime, SubsecRound, Utc};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr};
 use warikan_contracts::Envelope;
+use warikan_rows::Known;
 
 use crate::entity::outbox;
-
-/// Rows per INSERT: SQLite takes 32,766 parameters and a row has seven.
-const CHUNK: usize = 1_000;
 
 /// Writes facts next to the state that makes them true.
 pub struct Outbox;
@@ -38,11 +36,7 @@ impl Outbox {
                 })
             })
             .collect::<Result<_, DbErr>>()?;
-        for chunk in rows.chunks(CHUNK) {
-            outbox::Entity::insert_many(chunk.to_vec())
-                .exec_without_returning(transaction)
-                .await?;
-        }
+        warikan_rows::insert(transaction, rows, Known::Refused).await?;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use sea_orm::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 use warikan_contracts::Envelope;
+use warikan_rows::padded;
 use warikan_types::{Clock, Timestamp};
 
 use crate::{
@@ -258,7 +259,7 @@ impl Relay {
         }
         if !sent.is_empty() {
             outbox::Entity::update_many()
-                .filter(outbox::Column::Id.is_in(sent.iter().copied()))
+                .filter(outbox::Column::Id.is_in(padded(sent.iter().copied())))
                 .col_expr(
                     outbox::Column::SentAt,
                     Expr::value(Some(self.clock.now().utc())),

@@ -1,13 +1,11 @@
 //! Writing operations beside what makes them true.
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr};
 use warikan_contracts::operations::MeteredOperation;
+use warikan_rows::Known;
 use warikan_types::TenantScope;
 
-use crate::entity::metered_operation::{ActiveModel, Entity};
-
-/// Rows per INSERT: SQLite takes 32,766 parameters and a row has twelve.
-const CHUNK: usize = 2_500;
+use crate::entity::metered_operation::ActiveModel;
 
 /// Keeps operations, in the transaction that appends their facts to the outbox. One that is there already (a certificate checked
 /// by list for the second time in a month) stays as it is.
@@ -18,12 +16,8 @@ pub async fn append<C: ConnectionTrait>(
     transaction: &C,
     operations: &[(TenantScope, MeteredOperation)],
 ) -> Result<(), DbErr> {
-    for chunk in operations.chunks(CHUNK) {
-        Entity::insert_many(chunk.iter().map(row))
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(transaction)
-            .await?;
-    }
+    let rows = operations.iter().map(row).collect();
+    warikan_rows::insert(transaction, rows, Known::Kept).await?;
     Ok(())
 }
 

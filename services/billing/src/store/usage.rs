@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-    sea_query::{Func, OnConflict},
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr,
+    EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::Func,
 };
 use uuid::Uuid;
 use warikan_contracts::facts::Channel;
+use warikan_rows::Known;
 use warikan_types::{
     BillingMonth, CertificateKind, Entropy, Environment, Id, Reason, TenantId, TenantScope,
     Timestamp, UsageRecord, Verdict,
@@ -26,9 +26,6 @@ use crate::{
     usage::{Operation, bill_month},
     words::{Meter, Purpose, channel_from_word},
 };
-
-/// Rows per INSERT: SQLite takes 32,766 parameters and a row has nineteen.
-const CHUNK: usize = 1_000;
 
 /// Uses of one sort on one day, billed or not.
 #[derive(Debug, Clone)]
@@ -122,22 +119,8 @@ pub(crate) async fn record(
         recorded_at: Set(now.utc()),
         mark: Set(Some(operation.mark)),
     };
-    let mut new = 0;
-    for chunk in operations.chunks(CHUNK) {
-        let once = OnConflict::columns([
-            Column::Tenant,
-            Column::Environment,
-            Column::Meter,
-            Column::Operation,
-        ])
-        .do_nothing()
-        .to_owned();
-        new += usage_record::Entity::insert_many(chunk.iter().map(row))
-            .on_conflict(once)
-            .exec_without_returning(txn)
-            .await?;
-    }
-    Ok(new)
+    // Tenant, environment, meter and operation are unique together.
+    warikan_rows::insert(txn, operations.iter().map(row).collect(), Known::Kept).await
 }
 
 async fn count_by_tenant(

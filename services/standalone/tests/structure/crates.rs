@@ -1,6 +1,6 @@
 //! Who may import whom.
 //!
-//! `types <- pki`; `types <- contracts <- messaging, http <- runtime <- services, gateway`. Signature checking (`pki`) is for
+//! `types <- pki`; `types <- contracts, rows <- messaging, http <- runtime <- services, gateway`. Signature checking (`pki`) is for
 //! verification and revocation; making certificates (`simulator`) is for the sandbox and for tests, and the two never meet,
 //! because the simulator is what `pki` is held against. Only the one binary imports services. `testkit` is for tests.
 
@@ -39,11 +39,12 @@ const fn place(
 }
 
 /// What everything that serves stands on.
-const GROUND: [&str; 5] = ["types", "contracts", "messaging", "http", "runtime"];
+const GROUND: [&str; 6] = ["types", "contracts", "rows", "messaging", "http", "runtime"];
 /// What the services stand on that ask for status and whose operations are paid for.
-const PAID_AND_STATUS: [&str; 8] = [
+const PAID_AND_STATUS: [&str; 9] = [
     "types",
     "contracts",
+    "rows",
     "messaging",
     "http",
     "runtime",
@@ -51,17 +52,19 @@ const PAID_AND_STATUS: [&str; 8] = [
     "pki",
     "status",
 ];
-const GROUND_AND_SIMULATOR: [&str; 6] = [
+const GROUND_AND_SIMULATOR: [&str; 7] = [
     "types",
     "contracts",
+    "rows",
     "messaging",
     "http",
     "runtime",
     "simulator",
 ];
-const GROUND_AND_PAPER: [&str; 6] = [
+const GROUND_AND_PAPER: [&str; 7] = [
     "types",
     "contracts",
+    "rows",
     "messaging",
     "http",
     "runtime",
@@ -102,7 +105,7 @@ const ALL_BUT_TESTING: [&str; 14] = [
 ];
 
 /// The whole plan. An edge that is not here fails.
-const PLAN: [Place; 20] = [
+const PLAN: [Place; 21] = [
     place("types", "shared/types", &[], &[]),
     place("pki", "shared/pki", &["types"], &["simulator"]),
     place("contracts", "shared/contracts", &["types"], &[]),
@@ -115,10 +118,11 @@ const PLAN: [Place; 20] = [
     place(
         "messaging",
         "shared/messaging",
-        &["types", "contracts"],
+        &["types", "contracts", "rows"],
         &[],
     ),
-    place("http", "shared/http", &["types", "contracts"], &[]),
+    place("rows", "shared/rows", &[], &[]),
+    place("http", "shared/http", &["types", "contracts", "rows"], &[]),
     place(
         "runtime",
         "shared/runtime",

@@ -34,6 +34,7 @@ pub(crate) async fn create(
         sealer,
     )?;
     let (row, view) = verification.new_challenge(caller.scope, &body)?;
+    let made = row.clone();
     let entry = Entry {
         scope: caller.scope,
         once,
@@ -41,5 +42,8 @@ pub(crate) async fn create(
         work: Work::Challenge(row, Answer::json(201, &view)),
     };
     let answer = inner.writer.write(entry).await?;
+    if !answer.is_replay() {
+        inner.challenges_made.keep(caller.scope, made);
+    }
     Ok(answer.into())
 }

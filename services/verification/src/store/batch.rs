@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement, sea_query::OnConflict,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use uuid::Uuid;
+use warikan_rows::{self as rows, Known, padded};
 use warikan_types::{
     CertificateHandle, ChallengeId, Sealer, SubjectId, TenantScope, Timestamp, Verdict,
     VerificationId,
@@ -44,8 +45,9 @@ fn is_of(scope: TenantScope, tenant: Uuid, environment: &str) -> bool {
     scope.tenant().uuid() == tenant && scope.environment().as_str() == environment
 }
 
-fn tenants<'a>(scopes: impl Iterator<Item = &'a TenantScope>) -> HashSet<Uuid> {
-    scopes.map(|scope| scope.tenant().uuid()).collect()
+fn tenants<'a>(scopes: impl Iterator<Item = &'a TenantScope>) -> Vec<Uuid> {
+    let tenants: HashSet<Uuid> = scopes.map(|scope| scope.tenant().uuid()).collect();
+    padded(tenants)
 }
 
 /// Challenges, for the answers that would use them: another process's batch with one of them waits until this transaction ends,
@@ -59,7 +61,7 @@ pub(crate) async fn challenges_to_use(
     }
     let rows = challenge::Entity::find()
         .filter(challenge::Column::Tenant.is_in(tenants(keys.iter().map(|(scope, _)| scope))))
-        .filter(challenge::Column::Id.is_in(keys.iter().map(|(_, id)| id.uuid())))
+        .filter(challenge::Column::Id.is_in(padded(keys.iter().map(|(_, id)| id.uuid()))))
         .order_by_asc(challenge::Column::Id)
         .lock_exclusive()
         .all(on)
@@ -113,7 +115,8 @@ pub(crate) async fn subjects_of_certificates(
     let certificates = subject_certificate::Entity::find()
         .filter(subject_certificate::Column::Tenant.is_in(tenants.iter().copied()))
         .filter(
-            subject_certificate::Column::Handle.is_in(keys.iter().map(|(_, handle)| handle.uuid())),
+            subject_certificate::Column::Handle
+                .is_in(padded(keys.iter().map(|(_, handle)| handle.uuid()))),
         )
         .all(on)
         .await?;
@@ -123,7 +126,7 @@ pub(crate) async fn subjects_of_certificates(
     let subjects: HashSet<Uuid> = certificates.iter().map(|row| row.subject).collect();
     let subjects = subject::Entity::find()
         .filter(subject::Column::Tenant.is_in(tenants))
-        .filter(subject::Column::Id.is_in(subjects))
+        .filter(subject::Column::Id.is_in(padded(subjects)))
         .filter(subject::Column::ErasedAt.is_null())
         .lock_shared()
         .all(on)
@@ -159,7 +162,8 @@ pub(crate) async fn subjects_by_reference(
         .filter(subject::Column::Tenant.is_in(tenants(keys.iter().map(|(scope, _)| scope))))
         .filter(subject::Column::Environment.is_in(environments))
         .filter(
-            subject::Column::ReferenceDigest.is_in(keys.iter().map(|(_, digest)| digest.clone())),
+            subject::Column::ReferenceDigest
+                .is_in(padded(keys.iter().map(|(_, digest)| digest.clone()))),
         )
         .lock_shared()
         .all(on)
@@ -193,7 +197,8 @@ pub(crate) async fn certificates_of_subjects(
                 .is_in(tenants(subjects.iter().map(|(scope, _)| scope))),
         )
         .filter(
-            subject_certificate::Column::Subject.is_in(subjects.iter().map(|(_, id)| id.uuid())),
+            subject_certificate::Column::Subject
+                .is_in(padded(subjects.iter().map(|(_, id)| id.uuid()))),
         )
         .all(on)
         .await
@@ -247,18 +252,12 @@ impl NewCertificate {
     }
 }
 
-// A batch has at most 2,048 rows of at most twelve columns: fewer than the 32,766 parameters that SQLite takes.
-
 pub(crate) async fn insert_subjects(
     on: &DatabaseTransaction,
     new: Vec<NewSubject>,
 ) -> Result<(), DbErr> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    subject::Entity::insert_many(new.into_iter().map(|row| row.0))
-        .exec_without_returning(on)
-        .await?;
+    let rows = new.into_iter().map(|row| row.0).collect();
+    rows::insert(on, rows, Known::Refused).await?;
     Ok(())
 }
 
@@ -266,13 +265,8 @@ pub(crate) async fn insert_certificates(
     on: &DatabaseTransaction,
     new: Vec<NewCertificate>,
 ) -> Result<(), DbErr> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    subject_certificate::Entity::insert_many(new.into_iter().map(|row| row.0))
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(on)
-        .await?;
+    let rows = new.into_iter().map(|row| row.0).collect();
+    rows::insert(on, rows, Known::Kept).await?;
     Ok(())
 }
 
@@ -280,12 +274,8 @@ pub(crate) async fn insert_challenges(
     on: &DatabaseTransaction,
     new: Vec<ChallengeRow>,
 ) -> Result<(), DbErr> {
-    if new.is_empty() {
-        return Ok(());
-    }
-    challenge::Entity::insert_many(new.into_iter().map(IntoActiveModel::into_active_model))
-        .exec_without_returning(on)
-        .await?;
+    let rows = new.into_iter().map(IntoActiveModel::into_active_model);
+    rows::insert(on, rows.collect(), Known::Refused).await?;
     Ok(())
 }
 
@@ -293,9 +283,6 @@ pub(crate) async fn insert_verifications(
     on: &DatabaseTransaction,
     new: Vec<NewVerification>,
 ) -> Result<(), DbErr> {
-    if new.is_empty() {
-        return Ok(());
-    }
     let rows = new.into_iter().map(|new| verification::ActiveModel {
         id: Set(new.id.uuid()),
         tenant: Set(new.scope.tenant().uuid()),
@@ -306,8 +293,6 @@ pub(crate) async fn insert_verifications(
         answer: Set(new.answer),
         evidence: Set(new.evidence),
     });
-    verification::Entity::insert_many(rows)
-        .exec_without_returning(on)
-        .await?;
+    rows::insert(on, rows.collect(), Known::Refused).await?;
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, OnConflict},
+    QueryFilter, QueryOrder, QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
+use warikan_rows::Known;
 use warikan_types::{Delivery, Endpoint, Id, TenantScope, Timestamp};
 
 use super::environment;
@@ -14,9 +14,6 @@ use crate::entity::{attempt, delivery};
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const DELIVERED: &str = "delivered";
 pub(crate) const FAILED: &str = "failed";
-
-/// Rows per INSERT: SQLite takes 32,766 parameters and a row has thirteen.
-const CHUNK: usize = 2_000;
 
 fn of(scope: TenantScope) -> sea_orm::Select<delivery::Entity> {
     delivery::Entity::find()
@@ -29,17 +26,8 @@ pub(crate) async fn insert(
     txn: &DatabaseTransaction,
     rows: Vec<delivery::Model>,
 ) -> Result<(), DbErr> {
-    for chunk in rows.chunks(CHUNK) {
-        delivery::Entity::insert_many(
-            chunk
-                .iter()
-                .cloned()
-                .map(IntoActiveModel::into_active_model),
-        )
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(txn)
-        .await?;
-    }
+    let models = rows.into_iter().map(IntoActiveModel::into_active_model);
+    warikan_rows::insert(txn, models.collect(), Known::Kept).await?;
     Ok(())
 }
 

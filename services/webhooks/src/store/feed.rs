@@ -9,6 +9,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, OnConflict},
 };
 use uuid::Uuid;
+use warikan_rows::Known;
 use warikan_types::{TenantScope, Timestamp};
 
 use super::environment;
@@ -17,7 +18,7 @@ use crate::{
     entity::{event, feed_head},
 };
 
-/// Rows per statement: SQLite takes 32,766 parameters, and an event has seven.
+/// Feeds per statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 2_000;
 
 /// Takes so many numbers in each of these feeds; gives the first of each. The rows stay locked until the transaction ends, so
@@ -60,15 +61,8 @@ pub(crate) async fn claim_sequences(
 }
 
 pub(crate) async fn insert(txn: &DatabaseTransaction, rows: &[event::Model]) -> Result<(), DbErr> {
-    for chunk in rows.chunks(CHUNK) {
-        let models = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        event::Entity::insert_many(models)
-            .exec_without_returning(txn)
-            .await?;
-    }
+    let models = rows.iter().cloned().map(IntoActiveModel::into_active_model);
+    warikan_rows::insert(txn, models.collect(), Known::Refused).await?;
     Ok(())
 }
 

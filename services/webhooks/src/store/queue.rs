@@ -4,15 +4,16 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
     FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    sea_query::{Expr, LockBehavior, LockType, OnConflict, Query, SimpleExpr},
+    sea_query::{Expr, LockBehavior, LockType, Query, SimpleExpr},
 };
 use uuid::Uuid;
+use warikan_rows::{Known, padded};
 use warikan_types::Timestamp;
 
 use super::deliveries::{DELIVERED, PENDING};
 use crate::entity::{attempt, delivery, endpoint, event};
 
-/// Ids and rows per statement: SQLite takes 32,766 parameters.
+/// Ids per statement: SQLite takes 32,766 parameters.
 const CHUNK: usize = 1_000;
 
 /// A moment that a column may lack.
@@ -131,7 +132,7 @@ pub(crate) async fn release(txn: &DatabaseTransaction, ids: &[Uuid]) -> Result<(
                 delivery::Column::Attempts,
                 sea_orm::ExprTrait::sub(Expr::col(delivery::Column::Attempts), 1),
             )
-            .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .filter(delivery::Column::Id.is_in(padded(chunk.iter().copied())))
             .filter(delivery::Column::State.eq(PENDING))
             .exec(txn)
             .await?;
@@ -149,7 +150,7 @@ pub(crate) async fn bodies<C: ConnectionTrait>(
         let part = event::Entity::find()
             .select_only()
             .columns([event::Column::Id, event::Column::Body])
-            .filter(event::Column::Id.is_in(chunk.iter().copied()))
+            .filter(event::Column::Id.is_in(padded(chunk.iter().copied())))
             .into_tuple()
             .all(db)
             .await?;
@@ -185,7 +186,7 @@ pub(crate) async fn standing(
                 delivery::Column::RoundStart,
                 delivery::Column::PublishedAt,
             ])
-            .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .filter(delivery::Column::Id.is_in(padded(chunk.iter().copied())))
             .order_by_asc(delivery::Column::Id)
             .lock(LockType::NoKeyUpdate)
             .into_model::<Standing>()
@@ -215,16 +216,8 @@ pub(crate) async fn record_attempts(
     txn: &DatabaseTransaction,
     rows: Vec<attempt::Model>,
 ) -> Result<(), DbErr> {
-    for chunk in rows.chunks(CHUNK) {
-        let models = chunk
-            .iter()
-            .cloned()
-            .map(IntoActiveModel::into_active_model);
-        attempt::Entity::insert_many(models)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(txn)
-            .await?;
-    }
+    let models = rows.into_iter().map(IntoActiveModel::into_active_model);
+    warikan_rows::insert(txn, models.collect(), Known::Kept).await?;
     Ok(())
 }
 
@@ -240,7 +233,7 @@ pub(crate) async fn mark_delivered(
             .col_expr(delivery::Column::LeaseUntil, Expr::value(Moment::None))
             .col_expr(delivery::Column::FinishedAt, Expr::value(Some(now.utc())))
             .col_expr(delivery::Column::PublishedAt, Expr::value(Moment::None))
-            .filter(delivery::Column::Id.is_in(chunk.iter().copied()))
+            .filter(delivery::Column::Id.is_in(padded(chunk.iter().copied())))
             .exec(txn)
             .await?;
     }

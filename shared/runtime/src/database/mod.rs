@@ -17,6 +17,9 @@ pub use config::{DatabaseConfig, DatabaseConfigError, DatabaseKind};
 pub use inspect::{Inspection, Session};
 pub use postgres::Postgres;
 
+/// Prepared statements that a connection keeps: a group of rows has about twenty sizes a table (`warikan_rows`).
+const STATEMENTS: usize = 256;
+
 /// Where services' databases lie.
 #[derive(Clone, Debug)]
 pub enum Databases {
@@ -124,9 +127,10 @@ impl Databases {
             Self::ObservedSqlite(directory, observer) => (directory, Some(observer)),
             Self::Postgres(server) => return server.open::<M>(service).await,
         };
-        sqlite::open::<M>(directory, service, observer)
-            .await
-            .map(ServiceDatabase::single)
+        let db = sqlite::open::<M>(directory, service, observer).await?;
+        let readers = sqlite::readers(directory, service);
+        let readers = readers.await.map_err(OpenError::database(service))?;
+        Ok(ServiceDatabase::single(db).with_readers(readers))
     }
 
     /// The service's database as it is, for an operator's command beside a running server: nothing is made and nothing migrated.

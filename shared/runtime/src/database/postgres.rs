@@ -215,7 +215,8 @@ impl Postgres {
             .idle_timeout(IDLE)
             .map_sqlx_postgres_opts(move |_| {
                 use sea_orm::sqlx::ConnectOptions;
-                server.clone().disable_statement_logging()
+                let server = server.clone().statement_cache_capacity(super::STATEMENTS);
+                server.disable_statement_logging()
             });
         Database::connect(options).await
     }
