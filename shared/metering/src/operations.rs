@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Statement, Value,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter,
+    QueryOrder, QuerySelect, Statement, Value,
 };
 use uuid::Uuid;
 use warikan_contracts::{
@@ -23,8 +23,15 @@ use crate::{
     entity::metered_operation::{Column, Entity, Model},
 };
 
-/// Rows that one statement adds up: SQLite has one connection for everybody, and nobody shall wait for a whole month.
-const AT_ONCE: u64 = 20_000;
+/// Rows that one statement adds up. SQLite has one connection for everybody, and nobody shall wait for a whole month. On PostgreSQL nobody waits,
+/// but where a table's statistics are older than its rows each statement sorts all that is left: few of them, each well within the time that a
+/// statement may take (half a second for a million rows).
+const fn at_once(backend: DbBackend) -> u64 {
+    match backend {
+        DbBackend::Postgres => 2_000_000,
+        _ => 20_000,
+    }
+}
 
 /// A service's operations, in its own database. Clones share it.
 #[derive(Clone)]
@@ -81,7 +88,7 @@ impl Operations {
         let sql = format!(
             "SELECT tenant, environment, meter, id, place FROM metered_operation WHERE month = $1{beyond} \
              ORDER BY tenant, environment, meter, id, place LIMIT 1 OFFSET {}",
-            AT_ONCE - 1
+            at_once(self.db.worker().get_database_backend()) - 1
         );
         let rows = self.ask(sql, values).await?;
         let Some(row) = rows.first() else {
