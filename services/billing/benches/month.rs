@@ -152,7 +152,13 @@ async fn raw(scene: &Scene, db: &DatabaseConnection, records: usize) -> Duration
         let mut places = Vec::with_capacity(count);
         for place in 0..count {
             let id = new();
-            let numbers: Vec<String> = (1..=19).map(|n| format!("${}", place * 19 + n)).collect();
+            // SQLite takes `$1` for a name, and looks all names up one by one.
+            let numbers: Vec<String> = (1..=19)
+                .map(|n| match walled {
+                    true => format!("${}", place * 19 + n),
+                    false => "?".to_owned(),
+                })
+                .collect();
             places.push(format!("({})", numbers.join(", ")));
             let operation = format!("ver_{}", id.as_simple());
             values.extend([

@@ -31,8 +31,11 @@ pub enum Known {
     Kept,
 }
 
-/// Table, rows, what becomes of known ones, the column that is told.
-type Which = (&'static str, usize, Known, Option<&'static str>);
+/// Table, rows, what becomes of known ones, the column that is told, and whether parameters are numbered.
+///
+/// SQLite takes `$7` for a name, and looks each of three thousand names up among all others, when it prepares and again when it binds: there
+/// they have none.
+type Which = (&'static str, usize, Known, Option<&'static str>, bool);
 type Texts = Mutex<HashMap<Which, Arc<str>>>;
 
 /// Statements that were made before, by table and rows.
@@ -43,7 +46,7 @@ fn texts() -> &'static Texts {
 
 /// The text for so many rows of these columns.
 fn text(which: Which, columns: &[&'static str]) -> Arc<str> {
-    let (table, rows, known, told) = which;
+    let (table, rows, known, told, numbered) = which;
     let mut texts = texts().lock().unwrap_or_else(PoisonError::into_inner);
     let text = texts.entry(which).or_insert_with(|| {
         let mut text = format!("INSERT INTO \"{table}\" (");
@@ -55,8 +58,12 @@ fn text(which: Which, columns: &[&'static str]) -> Arc<str> {
         for row in 0..rows {
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..columns.len() {
-                let comma = if column == 0 { "" } else { ", " };
-                let _ = write!(text, "{comma}${}", row * columns.len() + column + 1);
+                text.push_str(if column == 0 { "" } else { ", " });
+                if numbered {
+                    let _ = write!(text, "${}", row * columns.len() + column + 1);
+                } else {
+                    text.push('?');
+                }
             }
             text.push(')');
         }
@@ -152,7 +159,8 @@ fn statements<A: ActiveModelTrait>(
             }
         }
         left -= rows;
-        let text = text((table, rows, known, told), &columns);
+        let numbered = backend != DbBackend::Sqlite;
+        let text = text((table, rows, known, told, numbered), &columns);
         statements.push(Statement::from_sql_and_values(
             backend,
             text.as_ref(),
@@ -199,10 +207,12 @@ mod tests {
 
     #[test]
     fn a_statement_counts_its_parameters_through() {
-        let made = text(("t", 2, Known::Kept, None), &["a", "b"]);
+        let made = |numbered| text(("t", 2, Known::Kept, None, numbered), &["a", "b"]);
         let expected =
             r#"INSERT INTO "t" ("a", "b") VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING"#;
-        assert_eq!(made.as_ref(), expected);
+        assert_eq!(made(true).as_ref(), expected);
+        let expected = r#"INSERT INTO "t" ("a", "b") VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING"#;
+        assert_eq!(made(false).as_ref(), expected);
     }
 
     #[test]

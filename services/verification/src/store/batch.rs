@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use uuid::Uuid;
 use warikan_rows::{self as rows, Known, padded};
@@ -84,20 +84,27 @@ pub(crate) async fn use_challenges(
     if used.is_empty() {
         return Ok(());
     }
+    // One that stands twice is used once.
+    let used = padded(used.iter().copied());
+    let backend = on.get_database_backend();
     let mut values = Vec::with_capacity(used.len() * 3);
     let mut places = Vec::with_capacity(used.len());
-    for (scope, id, by) in used {
+    for (scope, id, by) in &used {
         let first = values.len() + 1;
-        places.push(format!("(${first}, ${}, ${})", first + 1, first + 2));
+        places.push(match backend {
+            // `$7` is a name there, and names are slow (`warikan_rows`).
+            DbBackend::Sqlite => "(?, ?, ?)".to_owned(),
+            _ => format!("(${first}, ${}, ${})", first + 1, first + 2),
+        });
         values.extend([scope.tenant().uuid(), id.uuid(), *by].map(sea_orm::Value::from));
     }
-    // Both databases name the columns of VALUES so, and both count parameters so.
+    // Both databases name the columns of VALUES so.
     let sql = format!(
         "UPDATE challenge SET used_by = uses.column3 FROM (VALUES {}) AS uses \
          WHERE challenge.id = uses.column2 AND challenge.tenant = uses.column1 AND challenge.used_by IS NULL",
         places.join(", ")
     );
-    let statement = Statement::from_sql_and_values(on.get_database_backend(), sql, values);
+    let statement = Statement::from_sql_and_values(backend, sql, values);
     on.execute_raw(statement).await?;
     Ok(())
 }
