@@ -8,13 +8,13 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use warikan_contracts::api::DeniedTokens;
-use warikan_runtime::{Peer, RedisServer, metrics};
+use warikan_runtime::{Keys, Peer, RedisServer, metrics};
 use warikan_types::{Client, Clock, Entropy, Environment, Id, Principal, TenantId, Timestamp};
 
 /// How often [`DenyList::look`] wants to be called.
@@ -40,6 +40,8 @@ struct Inner {
     clock: Clock,
     entropy: Entropy,
     denied: RwLock<Denied>,
+    /// Where by which keys tokens are read is kept, if another process decides it.
+    keys: OnceLock<Keys>,
     /// When, and under which stamp, the list was heard last.
     heard: tokio::sync::Mutex<Option<Heard>>,
 }
@@ -71,6 +73,7 @@ impl DenyList {
             clock,
             entropy,
             denied: RwLock::default(),
+            keys: OnceLock::new(),
             heard: tokio::sync::Mutex::default(),
         }))
     }
@@ -94,6 +97,14 @@ impl DenyList {
             }) as BoxFuture<'static, _>
         };
         Self::new(ask, redis, clock, entropy)
+    }
+
+    /// With the keys of this process, which follow onboarding's: the list also says by which keys tokens are read.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        // Only fails where they were set before.
+        let _ = self.0.keys.set(keys);
+        self
     }
 
     /// Looks whether the list must be asked for, and asks. To be called every [`LOOK`].
@@ -147,6 +158,9 @@ impl DenyList {
                 return Err(why);
             }
         };
+        if let Some(keys) = self.0.keys.get() {
+            keys.hear_token_keys(&list.token_keys);
+        }
         *self
             .0
             .denied

@@ -59,7 +59,7 @@ pub(crate) fn finish(mut api: OpenApi) -> OpenApi {
     api.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let scopes: Scopes = ClientScope::TENANT
         .into_iter()
-        .chain([ClientScope::Operator])
+        .chain(ClientScope::OPERATOR)
         .map(|scope| (scope.as_str(), describe(scope)))
         .collect();
     let scheme = SecurityScheme::OAuth2(OAuth2::with_description(
@@ -130,5 +130,6 @@ const fn describe(scope: ClientScope) -> &'static str {
         ClientScope::Billing => "Usage and invoices",
         ClientScope::Access => "The tenant's own credentials; given only where it is named",
         ClientScope::Operator => "The platform operator",
+        ClientScope::OperatorRead => "The operator's auditors: every GET of the scope `operator`",
     }
 }

@@ -73,4 +73,18 @@ pub struct DeniedTokens {
     pub closed: Vec<TenantId>,
     /// Credentials that were revoked so lately that a token of theirs could still be good.
     pub revoked: Vec<Id<Client>>,
+    /// By which keys access tokens are read; empty from a program that has one for ever.
+    #[serde(default)]
+    pub token_keys: Vec<TokenKey>,
+}
+
+/// The public half of a key by which access tokens are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenKey {
+    /// Its name in tokens and in the JWK Set.
+    pub kid: String,
+    /// Ed25519, base64url without padding (RFC 8037).
+    pub x: String,
+    /// Until when; `None`: no later one is there yet.
+    pub until: Option<Timestamp>,
 }

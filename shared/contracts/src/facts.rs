@@ -12,7 +12,8 @@ use warikan_types::{
 };
 
 pub use self::tenants::{
-    CredentialRevoked, TenantChanged, TenantClosed, TenantResumed, TenantState, TenantSuspended,
+    CredentialRevoked, OperatorActed, TenantChanged, TenantClosed, TenantResumed, TenantState,
+    TenantSuspended,
 };
 use crate::Fact;
 

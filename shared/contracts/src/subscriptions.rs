@@ -7,8 +7,8 @@ use crate::{
     Fact,
     facts::{
         BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
-        CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, SourceRecovered,
-        SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
+        CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, OperatorActed,
+        SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
         VerificationCompleted,
     },
 };
@@ -25,6 +25,10 @@ pub struct Subscription {
 /// All of the platform's.
 pub const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription {
+        consumer: "onboarding.audit",
+        types: &[OperatorActed::TYPE],
+    },
+    Subscription {
         consumer: "revocation.watch",
         types: &[VerificationCompleted::TYPE],
     },
@@ -39,6 +43,10 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription {
         consumer: "revocation.renewals",
         types: &[SubjectChanged::TYPE],
+    },
+    Subscription {
+        consumer: "revocation.tenants",
+        types: &[TenantChanged::TYPE],
     },
     Subscription {
         consumer: "webhooks.feed",

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, future::Ready, marker::PhantomData};
 
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method};
 use warikan_types::{Client, ClientScope, Id, Principal, TenantScope};
 
 use crate::{Code, Problem};
@@ -135,9 +135,9 @@ impl<N: Needs> FromRequest for TenantCaller<N> {
     }
 }
 
-/// The platform operator.
+/// The platform operator: an account that may do everything, or, for what is only read, an auditor's.
 pub struct OperatorCaller {
-    /// The credential.
+    /// The account.
     pub client: Id<Client>,
 }
 
@@ -147,7 +147,11 @@ impl FromRequest for OperatorCaller {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         std::future::ready(principal(request).and_then(|principal| {
-            require(&principal, ClientScope::Operator)?;
+            // What is read changes nothing: the method says it, so no handler can forget to.
+            let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+            if !(reads && principal.scopes.contains(&ClientScope::OperatorRead)) {
+                require(&principal, ClientScope::Operator)?;
+            }
             if principal.tenant.is_some() {
                 return Err(Problem::new(
                     Code::InsufficientScope,

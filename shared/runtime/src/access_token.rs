@@ -115,7 +115,7 @@ impl AccessToken {
             exp: now.plus(TOKEN_LIFETIME).unix(),
             jti: entropy.id(now),
         };
-        let key = keys.token();
+        let key = keys.tokens().signing(now);
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
         header.kid = Some(key.kid.clone());
@@ -139,16 +139,18 @@ impl AccessToken {
         let read = keys
             .tokens_read()
             .of(token, || Self::signed_by(token, keys))?;
+        // A key may have gone since: by its time, or because it was betrayed.
+        if !keys.tokens().accepts(&read.kid, now) {
+            return Err(TokenError::NotOurs);
+        }
         read.judge(now, from)
     }
 
     /// What a token says that these keys signed, whatever the time is.
     pub(crate) fn signed_by(token: &str, keys: &Keys) -> Result<SignedToken, TokenError> {
-        let key = keys.token();
-        // The header decides nothing; it only has to be exactly what we write.
+        // The header decides nothing but which of our keys is meant; it has to be exactly what we write.
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::NotOurs)?;
         let ours = header.typ.as_deref() == Some(TYPE)
-            && header.kid.as_deref() == Some(&key.kid)
             && header.jku.is_none()
             && header.jwk.is_none()
             && header.x5u.is_none()
@@ -165,10 +167,15 @@ impl AccessToken {
         rules.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
         // Times are judged by the platform's clock instead of the machine's, at each use.
         rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Self>(token, &key.decoding, &rules)
-            .map_err(|_| TokenError::NotOurs)?
+        let kid = header.kid.ok_or(TokenError::NotOurs)?;
+        let claims = keys
+            .tokens()
+            .by_name(&kid, |key| jsonwebtoken::decode::<Self>(token, key, &rules))
+            .and_then(Result::ok)
+            .ok_or(TokenError::NotOurs)?
             .claims;
         Ok(SignedToken {
+            kid,
             iat: claims.iat,
             exp: claims.exp,
             cidr: claims.cidr.clone(),
@@ -198,6 +205,7 @@ impl AccessToken {
 /// A token of ours: what it says, and what is to be judged each time that it is shown.
 #[derive(Debug)]
 pub(crate) struct SignedToken {
+    kid: String,
     iat: i64,
     exp: i64,
     cidr: Vec<IpNet>,
@@ -282,7 +290,7 @@ mod tests {
             panic!("a compact JWS has three parts")
         };
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
-        let kid = keys.token().kid.clone();
+        let kid = keys.first_token_key().to_owned();
         let forged = |json: serde_json::Value| B64.encode(json.to_string());
         let none = forged(serde_json::json!({"alg": "none", "typ": TYPE, "kid": kid}));
         let hs = forged(serde_json::json!({"alg": "HS256", "typ": TYPE, "kid": kid}));

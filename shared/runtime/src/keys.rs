@@ -17,10 +17,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use warikan_contracts::api::TokenKey;
 use warikan_http::Cursors;
 use warikan_types::{Entropy, PseudonymKey, Sealer};
 
-use crate::tokens_read::TokensRead;
+use crate::{
+    token_keys::{OwnTokenKey, TokenKeys},
+    tokens_read::TokensRead,
+};
+
+/// The type (RFC 7515 4.1.9) of a signed head of the audit trail.
+pub const AUDIT_HEAD: &str = "warikan-audit-head+jwt";
 
 /// The file's content: hexadecimal, 32 octets each.
 #[derive(Serialize, Deserialize)]
@@ -58,7 +65,7 @@ pub struct Keys(Arc<Inner>);
 
 struct Inner {
     tokens_read: TokensRead,
-    token: SigningKey,
+    tokens: TokenKeys,
     internal: SigningKey,
     receipt: SigningKey,
     sealer: Sealer,
@@ -143,7 +150,7 @@ impl Keys {
         };
         Some(Self(Arc::new(Inner {
             tokens_read: TokensRead::default(),
-            token: SigningKey::from_seed(&bytes(&file.token)?)?,
+            tokens: TokenKeys::new(SigningKey::from_seed(&bytes(&file.token)?)?),
             internal: SigningKey::from_seed(&internal_seed(&bytes(&file.token)?))?,
             receipt: SigningKey::from_seed(&bytes(&file.receipt)?)?,
             sealer: Sealer::new(bytes(&file.seal)?, entropy.clone()),
@@ -170,8 +177,32 @@ impl Keys {
         &self.0.cursors
     }
 
-    pub(crate) fn token(&self) -> &SigningKey {
-        &self.0.token
+    /// The keys of access tokens.
+    pub(crate) fn tokens(&self) -> &TokenKeys {
+        &self.0.tokens
+    }
+
+    /// The name of the key file's own key for access tokens.
+    #[must_use]
+    pub fn first_token_key(&self) -> &str {
+        &self.0.tokens.first().kid
+    }
+
+    /// Takes over the keys for access tokens that onboarding keeps, all that are not over. False where one of them is no key.
+    #[must_use]
+    pub fn hold_token_keys(&self, keys: &[OwnTokenKey]) -> bool {
+        self.0.tokens.hold(keys)
+    }
+
+    /// Takes over by which keys access tokens are read, as onboarding in another process tells it.
+    pub fn hear_token_keys(&self, keys: &[TokenKey]) {
+        self.0.tokens.hear(keys);
+    }
+
+    /// By which keys access tokens are read.
+    #[must_use]
+    pub fn token_keys(&self) -> Vec<TokenKey> {
+        self.0.tokens.public()
     }
 
     /// Signs what the platform's processes say to each other. Never in the JWK Set.
@@ -191,6 +222,17 @@ impl Keys {
         self.0.receipt.sign("warikan-receipt+jwt", claims)
     }
 
+    /// Signs how far a chain of the audit trail goes: a compact JWS of a type of its own, by the same key.
+    ///
+    /// # Errors
+    /// The claims are not serialisable.
+    pub fn sign_audit_head(
+        &self,
+        claims: &impl Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        self.0.receipt.sign(AUDIT_HEAD, claims)
+    }
+
     /// Access tokens that these keys were found to have signed.
     pub(crate) fn tokens_read(&self) -> &TokensRead {
         &self.0.tokens_read
@@ -199,12 +241,19 @@ impl Keys {
     /// The public keys as a JWK Set (RFC 7517, RFC 8037).
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        let jwk = |key: &SigningKey| {
+        let jwk = |kid: &str, public: &str| {
             serde_json::json!({
-                "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.public,
+                "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": public,
             })
         };
-        serde_json::json!({ "keys": [jwk(&self.0.token), jwk(&self.0.receipt)] })
+        let mut keys: Vec<serde_json::Value> = self
+            .token_keys()
+            .iter()
+            .map(|key| jwk(&key.kid, &key.x))
+            .collect();
+        let receipt = &self.0.receipt;
+        keys.push(jwk(&receipt.kid, receipt.public()));
+        serde_json::json!({ "keys": keys })
     }
 }
 
@@ -231,7 +280,12 @@ impl KeyFile {
 }
 
 impl SigningKey {
-    fn from_seed(seed: &[u8; 32]) -> Option<Self> {
+    /// The public half, base64url.
+    pub(crate) fn public(&self) -> &str {
+        &self.public
+    }
+
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         let public = pair.public_key().as_ref().to_vec();
         Some(Self {

@@ -18,6 +18,7 @@ mod platform;
 mod redis_server;
 mod task;
 mod telemetry;
+mod token_keys;
 mod tokens_read;
 
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
@@ -31,7 +32,7 @@ pub use database::{
 pub use internal_token::{AskingService, INTERNAL_TOKEN_HEADER, InternalCall, InternalTokenError};
 /// Signing a token or receipt failed.
 pub use jsonwebtoken::errors::Error as SignError;
-pub use keys::{KeyError, Keys};
+pub use keys::{AUDIT_HEAD, KeyError, Keys};
 pub use module::{Module, Readiness, Routes};
 pub use observe::{RoutePattern, current_traceparent, observe};
 pub use peer::{Peer, inner_client};
@@ -39,3 +40,4 @@ pub use platform::{Clocks, Platform};
 pub use redis_server::{RedisConfig, RedisConfigError, RedisServer, joined as joined_name};
 pub use task::{RunningTasks, Task, TaskError, prune_answers_task, relay_task, replay_task};
 pub use telemetry::{Telemetry, init as init_telemetry, init_with_traces};
+pub use token_keys::{OwnTokenKey, token_key_name};

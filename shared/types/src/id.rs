@@ -209,6 +209,11 @@ pub enum Person {}
 impl IdKind for Person {
     const PREFIX: &'static str = "psn";
 }
+/// A record of the audit trail.
+pub enum AuditRecord {}
+impl IdKind for AuditRecord {
+    const PREFIX: &'static str = "aud";
+}
 /// One HTTP request.
 pub enum Request {}
 impl IdKind for Request {

@@ -30,8 +30,8 @@ pub use clock::{Clock, ClockError};
 pub use entropy::Entropy;
 pub use environment::Environment;
 pub use id::{
-    Campaign, Certificate, Challenge, Client, Contract, Delivery, Endpoint, Event, Id, IdError,
-    IdKind, Invoice, Person, Request, Subject, Tenant, UsageRecord, Verification, Watch,
+    AuditRecord, Campaign, Certificate, Challenge, Client, Contract, Delivery, Endpoint, Event, Id,
+    IdError, IdKind, Invoice, Person, Request, Subject, Tenant, UsageRecord, Verification, Watch,
 };
 pub use money::{MoneyError, Yen};
 pub use month::{BillingMonth, MonthError};
@@ -70,6 +70,8 @@ pub type DeliveryId = Id<Delivery>;
 pub type InvoiceId = Id<Invoice>;
 /// `use_..`
 pub type UsageRecordId = Id<UsageRecord>;
+/// `aud_..`
+pub type AuditRecordId = Id<AuditRecord>;
 /// `psn_..`
 pub type PersonId = Id<Person>;
 /// The only form in which a tenant ever sees a certificate, `crt_..` (see [`PseudonymKey`]).

@@ -65,6 +65,8 @@ pub enum ClientScope {
     Access,
     /// The platform operator's own accounts; no tenant ever holds it.
     Operator,
+    /// The operator's auditors: what `operator` may read, and nothing that changes anything. No tenant ever holds it.
+    OperatorRead,
 }
 
 impl ClientScope {
@@ -91,6 +93,9 @@ impl ClientScope {
         Self::Access,
     ];
 
+    /// What the operator's accounts hold, one of the two.
+    pub const OPERATOR: [Self; 2] = [Self::Operator, Self::OperatorRead];
+
     /// The wire word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -104,6 +109,7 @@ impl ClientScope {
             Self::Billing => "billing",
             Self::Access => "access",
             Self::Operator => "operator",
+            Self::OperatorRead => "operator_read",
         }
     }
 
@@ -112,7 +118,7 @@ impl ClientScope {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::TENANT
             .into_iter()
-            .chain([Self::Operator])
+            .chain(Self::OPERATOR)
             .find(|scope| scope.as_str() == word)
     }
 }

@@ -1,8 +1,10 @@
 //! Facts of tenants and of their credentials.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_types::{Client, Id, TenantId};
+use warikan_types::{Client, Environment, Id, TenantId};
 
 use crate::Fact;
 
@@ -123,5 +125,28 @@ pub struct CredentialRevoked {
 }
 impl Fact for CredentialRevoked {
     const TYPE: &'static str = "credential.revoked";
+    const VERSION: u16 = 1;
+}
+
+/// Any service says it of an act of the operator's, in the transaction of the act; onboarding keeps it in the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorActed {
+    /// The operator's account.
+    pub client: Id<Client>,
+    /// Whose affair it was; `None`: the operator's own.
+    pub tenant: Option<TenantId>,
+    /// In which environment, where it was in one.
+    pub environment: Option<Environment>,
+    /// What was done, `month.closed`.
+    pub act: String,
+    /// What it was done to, an id.
+    pub subject: Option<String>,
+    /// The request by which it was done.
+    pub request_id: Option<String>,
+    /// More of it. Nothing of a person, and no secret: tenants read their own.
+    pub details: BTreeMap<String, String>,
+}
+impl Fact for OperatorActed {
+    const TYPE: &'static str = "operator.acted";
     const VERSION: u16 = 1;
 }

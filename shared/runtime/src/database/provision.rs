@@ -19,6 +19,9 @@ const INTERNAL: [(&str, &str); 4] = [
     ("seaql_migrations", "SELECT"),
 ];
 
+/// Tables to which rows are added and nothing else: not even the worker's role changes or removes one.
+const APPEND_ONLY: [&str; 1] = ["audit_record"];
+
 /// What a service's things are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
@@ -256,11 +259,7 @@ pub(super) async fn protect<C: ConnectionTrait>(on: &C, names: &Names) -> Result
     ))
     .await?;
     for (table, right) in INTERNAL {
-        let there = asked(format!(
-            "SELECT 1 WHERE to_regclass({}) IS NOT NULL",
-            text(table)
-        ));
-        if on.query_one_raw(there).await?.is_none() {
+        if !is_there(on, table).await? {
             continue;
         }
         let mut sql = format!("REVOKE ALL ON {table} FROM {role};");
@@ -269,5 +268,19 @@ pub(super) async fn protect<C: ConnectionTrait>(on: &C, names: &Names) -> Result
         }
         on.execute_unprepared(&sql).await?;
     }
+    for table in APPEND_ONLY {
+        if is_there(on, table).await? {
+            let sql = format!("REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}, {worker}");
+            on.execute_unprepared(&sql).await?;
+        }
+    }
     Ok(())
+}
+
+async fn is_there<C: ConnectionTrait>(on: &C, table: &str) -> Result<bool, DbErr> {
+    let there = asked(format!(
+        "SELECT 1 WHERE to_regclass({}) IS NOT NULL",
+        text(table)
+    ));
+    Ok(on.query_one_raw(there).await?.is_some())
 }
