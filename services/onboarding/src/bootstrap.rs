@@ -12,7 +12,9 @@ use warikan_runtime::{OpenError, Platform};
 use warikan_types::{Client, ClientScope, Entropy, Id, Principal, Secret, Timestamp};
 
 use crate::{
+    audit::{self, Actor, Chain, Entry},
     credential,
+    error::Error,
     store::clients::{self, ClientRow, Holder},
 };
 
@@ -36,7 +38,8 @@ pub(crate) async fn first_operator(
     hold(&transaction, "first_operator", Hold::Exclusive)
         .await
         .map_err(&database)?;
-    let operators = clients::count_open(&transaction, Holder::Operator);
+    // Disabled ones count: a second first credential is never made.
+    let operators = clients::count_all(&transaction, Holder::Operator);
     if operators.await.map_err(&database)? > 0 {
         return Ok(Bootstrap {
             path,
@@ -77,6 +80,18 @@ pub(crate) async fn first_operator(
     clients::insert(&transaction, row)
         .await
         .map_err(&database)?;
+    let entry = Entry::new(Chain::Operator, Actor::System, "operator.bootstrapped", now);
+    let entries = vec![entry.about(first.client_id)];
+    match audit::append(&transaction, on, entries).await {
+        Err(Error::Database(error)) => return Err(database(error)),
+        Err(other) => {
+            return Err(OpenError::Config {
+                service: "onboarding",
+                why: other.to_string(),
+            });
+        }
+        Ok(()) => {}
+    }
     transaction.commit().await.map_err(&database)?;
     Ok(Bootstrap { path, created })
 }

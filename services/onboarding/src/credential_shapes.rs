@@ -183,13 +183,15 @@ impl CredentialSettings {
 pub(crate) fn tenant_scopes(asked: Option<&[ClientScope]>) -> Result<Vec<ClientScope>, Problem> {
     match asked {
         None => Ok(ClientScope::USUAL.to_vec()),
-        Some(scopes) if scopes.contains(&ClientScope::Operator) || scopes.is_empty() => {
-            Err(Problem::field(
-                "/scopes",
-                "invalid_value",
-                "one or more of a tenant's scopes; `operator` is not one of them",
-            ))
+        Some(scopes)
+            if !scopes.is_empty() && scopes.iter().all(|one| ClientScope::TENANT.contains(one)) =>
+        {
+            Ok(scopes.to_vec())
         }
-        Some(scopes) => Ok(scopes.to_vec()),
+        Some(_) => Err(Problem::field(
+            "/scopes",
+            "invalid_value",
+            "one or more of a tenant's scopes; `operator` is not one of them",
+        )),
     }
 }

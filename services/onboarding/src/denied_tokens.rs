@@ -34,6 +34,7 @@ impl Onboarding {
             suspended,
             closed,
             revoked: store::clients::revoked_since(db, alive).await?,
+            token_keys: self.0.platform.keys.token_keys(),
         })
     }
 

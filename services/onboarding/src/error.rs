@@ -18,6 +18,16 @@ pub(crate) enum Error {
     TooMany(u64),
     #[error("the credential is revoked, which is final")]
     Revoked,
+    #[error("the tenant is closed, which is final")]
+    Closed,
+    #[error(
+        "a key for access tokens was made a moment ago and does not sign yet; rotate after that, or say that one is compromised"
+    )]
+    Rotating,
+    #[error(
+        "of the operator's accounts one that may do everything has to stay, without an end; make another first"
+    )]
+    LastAdmin,
     #[error("the client is not known by these credentials")]
     InvalidClient,
     #[error("the token cannot be signed")]
@@ -34,7 +44,11 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound => Self::not_found(),
-            Error::TooMany(_) | Error::Revoked => Self::new(Code::Conflict, format!("{error}.")),
+            Error::TooMany(_)
+            | Error::Revoked
+            | Error::Closed
+            | Error::LastAdmin
+            | Error::Rotating => Self::new(Code::Conflict, format!("{error}.")),
             Error::Step(step) => Self::new(Code::Conflict, format!("{step}.")),
             Error::NotActive(_) => Self::new(
                 Code::TenantNotActive,

@@ -57,19 +57,18 @@ impl Onboarding {
     ) -> Result<Grant, Error> {
         let platform = &self.0.platform;
         let now = platform.clock().now();
-        let row = match proof {
-            Proof::Secret { client, secret } => self.by_secret(*client, secret, now).await?,
-            Proof::Assertion { client, assertion } => {
-                let client = client.as_deref();
-                self.by_assertion(client, assertion, origin, now).await?
+        let (found, judged) = self.judge(proof, origin, now).await?;
+        let (row, networks) = match (found, judged) {
+            (Some(row), Ok(networks)) => (row, networks),
+            (found, refused) => {
+                if let Some(row) = found {
+                    let why = refused.err();
+                    self.0.sign_ins.note(&row, why, origin.address, now);
+                }
+                return Err(Error::InvalidClient);
             }
         };
-        let networks = networks(&row)?;
-        if !is_within(&networks, origin.address) {
-            return Err(Error::InvalidClient);
-        }
         let mut principal = clients::principal(&row)?;
-        self.check_tenant(&principal).await?;
         if let Some(asked) = asked {
             // A client asks for less than it has, never for more (RFC 6749 3.3).
             principal.scopes = principal.scopes.intersection(asked).copied().collect();
@@ -85,6 +84,7 @@ impl Onboarding {
         if noted.is_none_or(|at| now.unix() >= at + USE_NOTED_EVERY) {
             clients::mark_used(self.0.db.worker(), principal.client, now).await?;
         }
+        self.0.sign_ins.note(&row, None, origin.address, now);
         Ok(Grant {
             access_token,
             expires_in: TOKEN_LIFETIME.as_secs(),
@@ -92,72 +92,87 @@ impl Onboarding {
         })
     }
 
-    async fn by_secret(
+    /// The credential that is named, where there is one, and from where it may come, or why it may not: for the trail, never for the
+    /// caller.
+    async fn judge(
         &self,
-        client: Option<Id<Client>>,
-        secret: &Secret<String>,
+        proof: &Proof,
+        origin: &Origin,
         now: Timestamp,
-    ) -> Result<ClientRow, Error> {
-        let row = self.client(client, now).await?;
-        let secrets = row.as_ref().map_or((NOBODY.as_slice(), None), |row| {
-            let previous = row.previous_until.filter(|until| *until > now.utc());
-            let previous = previous.and(row.previous_digest.as_deref());
-            (row.secret_digest.as_slice(), previous)
-        });
-        // Both are compared always: which of them it was is not told by the time.
-        let current = credential::matches(secret.expose(), secrets.0);
-        let previous = credential::matches(secret.expose(), secrets.1.unwrap_or(&NOBODY));
-        row.filter(|_| current || previous)
-            .ok_or(Error::InvalidClient)
+    ) -> Result<(Option<ClientRow>, Judged), Error> {
+        let (found, proved) = match proof {
+            Proof::Secret { client, secret } => {
+                let found = self.client(*client).await?;
+                let proved = by_secret(found.as_ref(), secret, now);
+                (found, proved)
+            }
+            Proof::Assertion { client, assertion } => {
+                let Some(unproved) = Unproved::read(assertion) else {
+                    return Ok((None, Err("no_assertion")));
+                };
+                let found = self.client(Some(unproved.client)).await?;
+                let itself = |named: &String| *named == unproved.client.to_string();
+                let proved = if client.as_ref().is_none_or(itself) {
+                    self.by_assertion(found.as_ref(), &unproved, origin, now)
+                        .await?
+                } else {
+                    Err("another_client_named")
+                };
+                (found, proved)
+            }
+        };
+        let Some(row) = &found else {
+            return Ok((None, Err("unknown")));
+        };
+        if let Err(why) = proved.and_then(|()| still_good(row, now)) {
+            return Ok((found, Err(why)));
+        }
+        let networks = networks(row)?;
+        if !is_within(&networks, origin.address) {
+            return Ok((found, Err("address")));
+        }
+        let may = self.check_tenant(&clients::principal(row)?).await?;
+        Ok((found, may.map(|()| networks)))
     }
 
     async fn by_assertion(
         &self,
-        named: Option<&str>,
-        assertion: &str,
+        row: Option<&ClientRow>,
+        unproved: &Unproved<'_>,
         origin: &Origin,
         now: Timestamp,
-    ) -> Result<ClientRow, Error> {
-        let unproved = Unproved::read(assertion).ok_or(Error::InvalidClient)?;
-        let itself = |named: &str| named == unproved.client.to_string();
-        if !named.is_none_or(itself) {
-            return Err(Error::InvalidClient);
-        }
-        let row = self.client(Some(unproved.client), now).await?;
-        let keys = row.as_ref().and_then(|row| row.public_keys.as_deref());
-        let (Some(row), Some(keys), Some(base)) = (&row, keys, self.own_name(origin)) else {
-            return Err(Error::InvalidClient);
+    ) -> Result<Result<(), &'static str>, Error> {
+        let keys = row.and_then(|row| row.public_keys.as_deref());
+        let (Some(row), Some(keys), Some(base)) = (row, keys, self.own_name(origin)) else {
+            return Ok(Err("no_assertion_taken"));
         };
+        if let Err(why) = still_good(row, now) {
+            return Ok(Err(why));
+        }
         let keys: ClientKeys =
             serde_json::from_str(keys).map_err(|_| Error::Damaged("client.public_keys"))?;
         let ours = [format!("{base}/oauth/token"), base];
-        let spent = unproved
-            .prove(&keys, &ours, now)
-            .ok_or(Error::InvalidClient)?;
-        if !assertions::spend(self.0.db.worker(), unproved.client, &spent).await? {
-            return Err(Error::InvalidClient);
-        }
-        Ok(row.clone())
+        let Some(spent) = unproved.prove(&keys, &ours, now) else {
+            return Ok(Err("assertion"));
+        };
+        let first = assertions::spend(self.0.db.worker(), unproved.client, &spent).await?;
+        Ok(if first {
+            Ok(())
+        } else {
+            Err("assertion_repeated")
+        })
     }
 
-    /// A client that may still come.
-    async fn client(
-        &self,
-        id: Option<Id<Client>>,
-        now: Timestamp,
-    ) -> Result<Option<ClientRow>, Error> {
-        let row = match id {
+    async fn client(&self, id: Option<Id<Client>>) -> Result<Option<ClientRow>, Error> {
+        Ok(match id {
             Some(id) => clients::find(self.0.db.worker(), id).await?,
             None => None,
-        };
-        Ok(row.filter(|row| {
-            row.revoked_at.is_none() && row.expires_at.is_none_or(|at| at > now.utc())
-        }))
+        })
     }
 
-    async fn check_tenant(&self, principal: &Principal) -> Result<(), Error> {
+    async fn check_tenant(&self, principal: &Principal) -> Result<Result<(), &'static str>, Error> {
         let Some(scope) = principal.tenant else {
-            return Ok(());
+            return Ok(Ok(()));
         };
         let row = store::tenant(self.0.db.worker(), scope.tenant()).await?;
         let state = TenantState::from_word(&row.state).ok_or(Error::Damaged("tenant.state"))?;
@@ -165,11 +180,7 @@ impl Onboarding {
             Environment::Sandbox => state != TenantState::Closed,
             Environment::Production => state == TenantState::Active,
         };
-        if open {
-            Ok(())
-        } else {
-            Err(Error::InvalidClient)
-        }
+        Ok(if open { Ok(()) } else { Err("tenant_state") })
     }
 
     /// The platform's own name, without a slash at its end: what the operator says it is. Where nothing is said, the name it was called by
@@ -179,6 +190,40 @@ impl Onboarding {
             Some(url) => Some(url.clone()),
             None => is_loopback(&origin.base).then(|| origin.base.clone()),
         }
+    }
+}
+
+/// From where it may come, or why it may not.
+type Judged = Result<Vec<IpNet>, &'static str>;
+
+fn by_secret(
+    row: Option<&ClientRow>,
+    secret: &Secret<String>,
+    now: Timestamp,
+) -> Result<(), &'static str> {
+    let secrets = row.map_or((NOBODY.as_slice(), None), |row| {
+        let previous = row.previous_until.filter(|until| *until > now.utc());
+        let previous = previous.and(row.previous_digest.as_deref());
+        (row.secret_digest.as_slice(), previous)
+    });
+    // Both are compared always: which of them it was is not told by the time.
+    let current = credential::matches(secret.expose(), secrets.0);
+    let previous = credential::matches(secret.expose(), secrets.1.unwrap_or(&NOBODY));
+    if current || previous {
+        Ok(())
+    } else {
+        Err("secret")
+    }
+}
+
+/// Whether the credential is neither revoked nor over.
+fn still_good(row: &ClientRow, now: Timestamp) -> Result<(), &'static str> {
+    if row.revoked_at.is_some() {
+        Err("revoked")
+    } else if row.expires_at.is_some_and(|at| at <= now.utc()) {
+        Err("expired")
+    } else {
+        Ok(())
     }
 }
 

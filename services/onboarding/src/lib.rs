@@ -9,6 +9,7 @@
 //! nothing and only make the token endpoint easy to exhaust.
 
 mod api;
+mod audit;
 mod bootstrap;
 mod client_assertion;
 mod client_keys;
@@ -18,26 +19,34 @@ mod credential_shapes;
 mod denied_tokens;
 mod entity;
 mod error;
+mod filing;
 mod grant_token;
+mod manage_accounts;
 mod manage_credentials;
 mod migrations;
+mod particulars;
 mod store;
 mod tenant;
+mod tenant_life;
+mod tenant_view;
 mod text;
+mod token_keys;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
 use tokio::sync::watch;
 use utoipa_actix_web::service_config::ServiceConfig;
-use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_contracts::{Fact, facts::OperatorActed};
+use warikan_messaging::{Consumer, Relay, ServiceDatabase};
 use warikan_runtime::{
     Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
 };
 use warikan_types::Clock;
 
+pub use audit::{AuditProblem, Finding, Verified, verify_export, verify_stored};
 pub use bootstrap::{Bootstrap, new_credential};
-pub use config::{Config, PublicUrl};
+pub use config::{Config, Filer, PublicUrl};
 pub use denied_tokens::inner_routes;
 
 /// The service's name, and that of its database.
@@ -54,8 +63,10 @@ struct Inner {
     platform: Platform,
     bootstrap: Bootstrap,
     denials: watch::Sender<u64>,
+    sign_ins: audit::SignIns,
     /// Without a slash at its end.
     public_url: Option<String>,
+    filer: Option<Filer>,
 }
 
 /// The routes alone, for whoever has to know them without the service: the gateway of another process, and the document.
@@ -68,6 +79,8 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::tenants::list)
         .service(api::tenants::read)
         .service(api::tenants::record)
+        .service(api::tenants::set_particulars)
+        .service(api::filing::read)
         .service(api::tenants::advance)
         .service(api::credentials::create)
         .service(api::credentials::list)
@@ -78,7 +91,18 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::own_credentials::list)
         .service(api::own_credentials::change)
         .service(api::own_credentials::rotate)
-        .service(api::own_credentials::revoke);
+        .service(api::own_credentials::revoke)
+        .service(api::token_keys::list)
+        .service(api::token_keys::rotate)
+        .service(api::accounts::create)
+        .service(api::accounts::list)
+        .service(api::accounts::change)
+        .service(api::accounts::rotate)
+        .service(api::audit::list)
+        .service(api::audit::export)
+        .service(api::audit::own_list)
+        .service(api::audit::own_export)
+        .service(api::audit::heads);
 }
 
 impl Onboarding {
@@ -93,6 +117,7 @@ impl Onboarding {
         on: &Platform,
     ) -> Result<Self, OpenError> {
         let db = on.databases.open(NAME, migrations::Migrator).await?;
+        token_keys::at_start(db.worker(), on).await?;
         let bootstrap = bootstrap::first_operator(db.worker(), on, operator_credential).await?;
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
@@ -100,7 +125,9 @@ impl Onboarding {
             platform: on.clone(),
             bootstrap,
             denials: watch::Sender::new(0),
+            sign_ins: audit::SignIns::default(),
             public_url: config.public_url.map(PublicUrl::into_base),
+            filer: config.filer,
         })))
     }
 
@@ -140,14 +167,47 @@ impl Onboarding {
                 config.app_data(Data::new(this.clone()));
                 routes(config);
             }),
-            consumers: Vec::new(),
+            consumers: vec![Consumer::new(
+                "onboarding.audit",
+                &[OperatorActed::TYPE],
+                self.0.db.worker().clone(),
+                audit::Hear(self.clone()),
+            )],
             tasks: vec![
                 relay_task("onboarding.relay", self.0.relay.clone()),
                 prune_answers_task("onboarding.prune", &self.0.db, self.0.platform.clock()),
                 self.prune_assertions_task(),
+                self.sign_ins_task(),
+                self.token_keys_task(),
             ],
             ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
+    }
+
+    /// Signs by the keys that another process has made.
+    fn token_keys_task(&self) -> Task {
+        const OFTEN: Duration = Duration::from_secs(5);
+        let this = self.clone();
+        Task::new("onboarding.token_keys", OFTEN, Arc::default(), move || {
+            let this = this.clone();
+            async move {
+                this.follow_token_keys().await?;
+                Ok(())
+            }
+        })
+    }
+
+    /// Writes into the audit trail who signed in and who was refused.
+    fn sign_ins_task(&self) -> Task {
+        const OFTEN: Duration = Duration::from_secs(5);
+        let this = self.clone();
+        Task::new("onboarding.sign_ins", OFTEN, Arc::default(), move || {
+            let this = this.clone();
+            async move {
+                this.write_sign_ins().await?;
+                Ok(())
+            }
+        })
     }
 
     /// Assertions that are over are refused for their age; they need not be remembered.

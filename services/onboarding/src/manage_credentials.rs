@@ -10,7 +10,9 @@ use warikan_messaging::{Outbox, begin_write};
 use warikan_types::{Client, Environment, Id, Principal, TenantId, TenantScope, Timestamp};
 
 use crate::{
-    Onboarding, credential,
+    Onboarding,
+    audit::{Actor, Entry},
+    credential,
     credential_shapes::{
         CreatedCredential, CredentialSettings, CredentialView, NewCredential, Rotation,
         tenant_scopes,
@@ -35,6 +37,7 @@ impl Onboarding {
     /// Makes a credential for a tenant.
     pub(crate) async fn create_credential(
         &self,
+        by: Actor,
         tenant: TenantId,
         new: &NewCredential,
         once: &Idempotency,
@@ -78,6 +81,10 @@ impl Onboarding {
             return Err(Error::TooMany(MOST).into());
         }
         let credential = CredentialView::of(&row, now)?;
+        let entry = entry(by, &row, "credential.created", now);
+        let entry = entry
+            .with("scopes", &row.scopes)
+            .with_some("name", row.name.as_ref());
         clients::insert(&transaction, row).await?;
         let answer = Answer::json(
             201,
@@ -87,6 +94,7 @@ impl Onboarding {
             },
         );
         once.keep(&transaction, &answer).await?;
+        self.record(&transaction, vec![entry]).await?;
         transaction.commit().await?;
         Ok(answer)
     }
@@ -94,6 +102,7 @@ impl Onboarding {
     /// Changes what can be changed of a credential.
     pub(crate) async fn change_credential(
         &self,
+        by: Actor,
         holder: Holder,
         client: Id<Client>,
         settings: &CredentialSettings,
@@ -104,7 +113,9 @@ impl Onboarding {
         still_there(&row)?;
         settings.put(&mut row, now)?;
         let view = CredentialView::of(&row, now)?;
+        let entry = changed(entry(by, &row, "credential.changed", now), settings);
         clients::update(&transaction, row).await?;
+        self.record(&transaction, vec![entry]).await?;
         transaction.commit().await?;
         Ok(view)
     }
@@ -112,6 +123,7 @@ impl Onboarding {
     /// Gives a credential a new secret; the one before stays good for a while.
     pub(crate) async fn rotate_credential(
         &self,
+        by: Actor,
         holder: Holder,
         client: Id<Client>,
         rotation: &Rotation,
@@ -141,6 +153,8 @@ impl Onboarding {
             .as_ref()
             .map(|_| now.utc() + Duration::seconds(i64::from(rotation.overlap_seconds)));
         let credential = CredentialView::of(&row, now)?;
+        let entry = entry(by, &row, "credential.rotated", now)
+            .with("overlap_seconds", rotation.overlap_seconds);
         clients::update(&transaction, row).await?;
         let answer = Answer::json(
             200,
@@ -150,6 +164,7 @@ impl Onboarding {
             },
         );
         once.keep(&transaction, &answer).await?;
+        self.record(&transaction, vec![entry]).await?;
         transaction.commit().await?;
         Ok(answer)
     }
@@ -157,6 +172,7 @@ impl Onboarding {
     /// Ends a credential. Ending it again changes nothing.
     pub(crate) async fn revoke_credential(
         &self,
+        by: Actor,
         holder: Holder,
         client: Id<Client>,
     ) -> Result<(), Error> {
@@ -169,8 +185,10 @@ impl Onboarding {
         }
         row.revoked_at = Some(now.utc());
         let tenant = row.tenant.map(TenantId::from_uuid);
+        let entry = entry(by, &row, "credential.revoked", now);
         clients::update(&transaction, row).await?;
         Outbox::append(&transaction, [self.revoked(client, tenant)]).await?;
+        self.record(&transaction, vec![entry]).await?;
         transaction.commit().await?;
         self.0.relay.wake();
         self.tell_denials();
@@ -193,6 +211,25 @@ impl Onboarding {
             .map(|row| CredentialView::of(row, now))
             .collect()
     }
+}
+
+fn entry(by: Actor, row: &ClientRow, act: &str, now: Timestamp) -> Entry {
+    let client: Id<Client> = Id::from_uuid(row.id);
+    Entry::new(clients::chain(row), by, act, now).about(client)
+}
+
+/// Which settings were given, without what they are set to where that is long.
+pub(crate) fn changed(entry: Entry, settings: &CredentialSettings) -> Entry {
+    let networks = settings.networks.as_ref().map(|all| {
+        let words: Vec<String> = all.iter().map(|net| net.trunc().to_string()).collect();
+        words.join(" ")
+    });
+    let keys = settings.public_keys.as_ref().map(|keys| keys.keys.len());
+    entry
+        .with_some("name", settings.name.as_ref())
+        .with_some("expires_at", settings.expires_at)
+        .with_some("networks", networks)
+        .with_some("public_keys", keys)
 }
 
 /// What is revoked stays as it is.

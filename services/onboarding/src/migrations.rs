@@ -1,5 +1,7 @@
 //! The schema.
 
+mod audit;
+
 use sea_orm_migration::prelude::*;
 
 pub(crate) struct Migrator;
@@ -11,6 +13,9 @@ impl MigratorTrait for Migrator {
         all.extend(warikan_http::migrations());
         all.push(Box::new(Tenants));
         all.push(Box::new(Credentials));
+        all.push(Box::new(audit::Audit));
+        all.push(Box::new(Particulars));
+        all.push(Box::new(TokenKeys));
         all
     }
 }
@@ -131,5 +136,48 @@ impl MigrationTrait for Credentials {
                     .to_owned(),
             )
             .await
+    }
+}
+
+/// What a filing says of a tenant.
+struct Particulars;
+
+impl MigrationName for Particulars {
+    fn name(&self) -> &'static str {
+        "m0104_particulars"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Particulars {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut alter = Table::alter();
+        alter
+            .table(Alias::new("tenant"))
+            .add_column(col("particulars").text().to_owned());
+        manager.alter_table(alter).await
+    }
+}
+
+/// Keys that sign access tokens, beside the key file's.
+struct TokenKeys;
+
+impl MigrationName for TokenKeys {
+    fn name(&self) -> &'static str {
+        "m0105_token_keys"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for TokenKeys {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let keys = Table::create()
+            .table(Alias::new("token_key"))
+            .col(col("kid").string_len(64).not_null().primary_key())
+            .col(col("sealed").binary().not_null())
+            .col(col("signs_from").timestamp_with_time_zone().not_null())
+            .col(col("until").timestamp_with_time_zone())
+            .to_owned();
+        manager.create_table(keys).await
     }
 }

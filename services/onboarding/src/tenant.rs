@@ -72,13 +72,18 @@ pub(crate) enum StepError {
     NoSuchStep { from: TenantState, to: TenantState },
     #[error("not before these stand on the checklist: {}", missing.iter().map(|item| item.as_str()).collect::<Vec<_>>().join(", "))]
     Missing { missing: Vec<ChecklistItem> },
+    #[error(
+        "an association is notified with its members (法17条5項); record its particulars first"
+    )]
+    NoMembers,
 }
 
-/// Whether a tenant may go from one state to another with this much of the checklist done.
+/// Whether a tenant may go from one state to another with this much of the checklist done; `members` stand where its kind needs any.
 pub(crate) fn step(
     from: TenantState,
     to: TenantState,
     done: &[ChecklistItem],
+    members: bool,
 ) -> Result<(), StepError> {
     use ChecklistItem as Item;
     use TenantState as State;
@@ -97,11 +102,13 @@ pub(crate) fn step(
         .copied()
         .filter(|item| !done.contains(item))
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(StepError::Missing { missing })
+    if !missing.is_empty() {
+        return Err(StepError::Missing { missing });
     }
+    if !members && matches!(to, State::Notified | State::Active) {
+        return Err(StepError::NoMembers);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -126,14 +133,18 @@ mod tests {
                     .filter(|one| *one != skip)
                     .collect();
                 assert!(
-                    step(from, State::Active, &done).is_err(),
+                    step(from, State::Active, &done, true).is_err(),
                     "{from:?} without {skip:?}"
                 );
             }
-            let whole = step(from, State::Active, &ChecklistItem::ALL).is_ok();
+            let whole = step(from, State::Active, &ChecklistItem::ALL, true).is_ok();
             assert_eq!(whole, matches!(from, State::Notified | State::Suspended));
             assert!(
-                step(State::Closed, from, &ChecklistItem::ALL).is_err(),
+                step(from, State::Active, &ChecklistItem::ALL, false).is_err(),
+                "an association without members"
+            );
+            assert!(
+                step(State::Closed, from, &ChecklistItem::ALL, true).is_err(),
                 "closed is final"
             );
         }

@@ -9,6 +9,7 @@ use warikan_types::{ClientId, Tenant, TenantId};
 
 use crate::{
     Onboarding,
+    audit::Actor,
     credential_shapes::{
         CreatedCredential, CredentialSettings, CredentialView, NewCredential, Rotation,
     },
@@ -33,7 +34,7 @@ pub(super) fn client_of(request: &HttpRequest) -> Result<ClientId, Problem> {
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/credentials")]
 pub(crate) async fn create(
-    _caller: OperatorCaller,
+    caller: OperatorCaller,
     id: PathId<Tenant>,
     request: HttpRequest,
     body: Body<NewCredential>,
@@ -43,8 +44,9 @@ pub(crate) async fn create(
     let operation = format!("create_credential/{}", id.0);
     let sealer = onboarding.0.platform.keys.sealer();
     let once = Idempotency::of(&request, &operation, None, body.digest(), sealer)?;
-    let answer = onboarding.create_credential(id.0, &body, &once).await?;
-    Ok(answer.into())
+    let by = Actor::Operator(caller.client);
+    let answer = onboarding.create_credential(by, id.0, &body, &once);
+    Ok(answer.await?.into())
 }
 
 /// A tenant's credentials, without their secrets
@@ -72,7 +74,7 @@ pub(crate) async fn list(
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[patch("/v1/operator/tenants/{id}/credentials/{client_id}")]
 pub(crate) async fn change(
-    _caller: OperatorCaller,
+    caller: OperatorCaller,
     id: PathId<Tenant>,
     request: HttpRequest,
     body: Body<CredentialSettings>,
@@ -80,8 +82,9 @@ pub(crate) async fn change(
 ) -> Result<Json<CredentialView>, Problem> {
     let client = client_of(&request)?;
     let holder = Holder::Tenant(id.0, None);
-    let view = onboarding.change_credential(holder, client, &body).await?;
-    Ok(Json(view))
+    let by = Actor::Operator(caller.client);
+    let view = onboarding.change_credential(by, holder, client, &body);
+    Ok(Json(view.await?))
 }
 
 /// Rotate a credential's secret
@@ -93,7 +96,7 @@ pub(crate) async fn change(
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/operator/tenants/{id}/credentials/{client_id}/rotate")]
 pub(crate) async fn rotate(
-    _caller: OperatorCaller,
+    caller: OperatorCaller,
     id: PathId<Tenant>,
     request: HttpRequest,
     body: Body<Rotation>,
@@ -104,7 +107,8 @@ pub(crate) async fn rotate(
     let sealer = onboarding.0.platform.keys.sealer();
     let once = Idempotency::of(&request, &operation, None, body.digest(), sealer)?;
     let holder = Holder::Tenant(id.0, None);
-    let answer = onboarding.rotate_credential(holder, client, &body, &once);
+    let by = Actor::Operator(caller.client);
+    let answer = onboarding.rotate_credential(by, holder, client, &body, &once);
     Ok(answer.await?.into())
 }
 
@@ -115,13 +119,14 @@ pub(crate) async fn rotate(
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/operator/tenants/{id}/credentials/{client_id}")]
 pub(crate) async fn revoke(
-    _caller: OperatorCaller,
+    caller: OperatorCaller,
     id: PathId<Tenant>,
     request: HttpRequest,
     onboarding: Data<Onboarding>,
 ) -> Result<HttpResponse, Problem> {
     let client = client_of(&request)?;
     let holder = Holder::Tenant(id.0, None);
-    onboarding.revoke_credential(holder, client).await?;
+    let by = Actor::Operator(caller.client);
+    onboarding.revoke_credential(by, holder, client).await?;
     Ok(HttpResponse::NoContent().finish())
 }

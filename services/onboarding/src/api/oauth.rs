@@ -198,7 +198,7 @@ pub(crate) async fn metadata(request: HttpRequest, onboarding: Data<Onboarding>)
     let base = own_name.unwrap_or(origin.base);
     let scopes: Vec<&str> = ClientScope::TENANT
         .into_iter()
-        .chain([ClientScope::Operator])
+        .chain(ClientScope::OPERATOR)
         .map(ClientScope::as_str)
         .collect();
     HttpResponse::Ok().json(serde_json::json!({

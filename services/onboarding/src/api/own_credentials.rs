@@ -11,6 +11,7 @@ use warikan_types::{Client, ClientId, TenantScope};
 
 use crate::{
     Onboarding,
+    audit::Actor,
     credential_shapes::{
         CreatedCredential, CredentialSettings, CredentialView, NewCredential, Rotation,
     },
@@ -46,7 +47,8 @@ pub(crate) async fn create(
     let sealer = onboarding.0.platform.keys.sealer();
     let operation = "create_own_credential";
     let once = Idempotency::of(&request, operation, Some(scope), body.digest(), sealer)?;
-    let answer = onboarding.create_credential(scope.tenant(), &body, &once);
+    let by = Actor::Client(caller.client);
+    let answer = onboarding.create_credential(by, scope.tenant(), &body, &once);
     Ok(answer.await?.into())
 }
 
@@ -79,8 +81,9 @@ pub(crate) async fn change(
     onboarding: Data<Onboarding>,
 ) -> Result<Json<CredentialView>, Problem> {
     let holder = holder(caller.scope);
-    let view = onboarding.change_credential(holder, id.0, &body).await?;
-    Ok(Json(view))
+    let by = Actor::Client(caller.client);
+    let view = onboarding.change_credential(by, holder, id.0, &body);
+    Ok(Json(view.await?))
 }
 
 /// Rotate a credential's secret
@@ -102,7 +105,8 @@ pub(crate) async fn rotate(
     let operation = format!("rotate_own_credential/{}", id.0);
     let sealer = onboarding.0.platform.keys.sealer();
     let once = Idempotency::of(&request, &operation, Some(scope), body.digest(), sealer)?;
-    let answer = onboarding.rotate_credential(holder(scope), id.0, &body, &once);
+    let by = Actor::Client(caller.client);
+    let answer = onboarding.rotate_credential(by, holder(scope), id.0, &body, &once);
     Ok(answer.await?.into())
 }
 
@@ -118,7 +122,7 @@ pub(crate) async fn revoke(
     onboarding: Data<Onboarding>,
 ) -> Result<HttpResponse, Problem> {
     onboarding
-        .revoke_credential(holder(caller.scope), id.0)
+        .revoke_credential(Actor::Client(caller.client), holder(caller.scope), id.0)
         .await?;
     Ok(HttpResponse::NoContent().finish())
 }

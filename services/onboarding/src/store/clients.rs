@@ -9,7 +9,7 @@ use warikan_types::{
     Client, ClientScope, Environment, Id, Principal, TenantId, TenantScope, Timestamp,
 };
 
-use crate::{entity::client, error::Error};
+use crate::{audit::Chain, entity::client, error::Error};
 
 pub(crate) use crate::entity::client::Model as ClientRow;
 
@@ -81,6 +81,29 @@ pub(crate) async fn count_open<C: ConnectionTrait>(on: &C, holder: Holder) -> Re
         .await
 }
 
+/// How many credentials the holder ever had.
+pub(crate) async fn count_all<C: ConnectionTrait>(on: &C, holder: Holder) -> Result<u64, DbErr> {
+    client::Entity::find()
+        .filter(holder.condition())
+        .count(on)
+        .await
+}
+
+/// How many of the operator's accounts may do everything and have no end, beside one.
+pub(crate) async fn count_other_admins<C: ConnectionTrait>(
+    on: &C,
+    beside: Id<Client>,
+) -> Result<u64, DbErr> {
+    client::Entity::find()
+        .filter(Holder::Operator.condition())
+        .filter(client::Column::Id.ne(beside.uuid()))
+        .filter(client::Column::Scopes.eq(ClientScope::Operator.as_str()))
+        .filter(client::Column::RevokedAt.is_null())
+        .filter(client::Column::ExpiresAt.is_null())
+        .count(on)
+        .await
+}
+
 /// The credentials that were revoked at this moment or later.
 pub(crate) async fn revoked_since<C: ConnectionTrait>(
     on: &C,
@@ -109,17 +132,21 @@ pub(crate) async fn revoke_all(
     on: &DatabaseTransaction,
     tenant: TenantId,
     at: Timestamp,
-) -> Result<Vec<Id<Client>>, DbErr> {
+) -> Result<Vec<ClientRow>, DbErr> {
     let open = Condition::all()
         .add(client::Column::Tenant.eq(tenant.uuid()))
         .add(client::Column::RevokedAt.is_null());
-    let rows = client::Entity::find().filter(open.clone()).all(on).await?;
+    let rows = client::Entity::find()
+        .filter(open.clone())
+        .order_by_asc(client::Column::Id)
+        .all(on)
+        .await?;
     client::Entity::update_many()
         .filter(open)
         .col_expr(client::Column::RevokedAt, Expr::value(Some(at.utc())))
         .exec(on)
         .await?;
-    Ok(rows.iter().map(|row| Id::from_uuid(row.id)).collect())
+    Ok(rows)
 }
 
 pub(crate) async fn mark_used<C: ConnectionTrait>(
@@ -154,6 +181,15 @@ pub(crate) fn row(principal: &Principal, at: Timestamp) -> ClientRow {
         previous_digest: None,
         previous_until: None,
     }
+}
+
+/// In which chain of the audit trail a credential's affairs stand.
+pub(crate) fn chain(row: &ClientRow) -> Chain {
+    let environment = row.environment.as_deref();
+    let environment = environment.and_then(Environment::from_word);
+    row.tenant.map_or(Chain::Operator, |tenant| {
+        Chain::Tenant(TenantId::from_uuid(tenant), environment)
+    })
 }
 
 fn scope_words(principal: &Principal) -> String {

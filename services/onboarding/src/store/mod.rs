@@ -1,7 +1,9 @@
 //! The only place that asks the database.
 
 pub(crate) mod assertions;
+pub(crate) mod audit;
 pub(crate) mod clients;
+pub(crate) mod token_keys;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait,
@@ -90,6 +92,19 @@ pub(crate) async fn set_state(
         .filter(tenant::Column::Id.eq(id.uuid()))
         .col_expr(tenant::Column::State, Expr::value(state.as_str()))
         .col_expr(tenant::Column::Revision, Expr::value(revision))
+        .exec(on)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_particulars(
+    on: &DatabaseTransaction,
+    id: TenantId,
+    particulars: &str,
+) -> Result<(), DbErr> {
+    tenant::Entity::update_many()
+        .filter(tenant::Column::Id.eq(id.uuid()))
+        .col_expr(tenant::Column::Particulars, Expr::value(particulars))
         .exec(on)
         .await?;
     Ok(())

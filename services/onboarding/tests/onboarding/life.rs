@@ -310,7 +310,11 @@ async fn a_first_credential_that_is_given_is_taken_and_a_guessable_one_is_not() 
         .unwrap();
     assert!(!onboarding.bootstrap().created);
     let app = App::serve(platform, vec![onboarding.module()]).await;
-    let world = World { house, app };
+    let world = World {
+        house,
+        app,
+        onboarding,
+    };
     let given: Value = serde_json::from_str(&given).unwrap();
     let (id, secret) = (&given["client_id"], &given["client_secret"]);
     world.token(id, secret, &[]).await.expect(200);

@@ -7,21 +7,32 @@ use warikan_testkit::{App, Reply, TestHouse};
 pub(crate) struct World {
     pub(crate) house: TestHouse,
     pub(crate) app: App,
+    pub(crate) onboarding: Onboarding,
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let house = TestHouse::new();
-        let app = Self::app(&house).await;
-        Self { house, app }
+        Self::with(Config::default()).await
     }
 
-    pub(crate) async fn app(house: &TestHouse) -> App {
+    pub(crate) async fn with(config: Config) -> Self {
+        let house = TestHouse::new();
         let file = house.directory().join("operator-credential.json");
-        let onboarding = Onboarding::open(Config::default(), file, &house.platform)
+        let onboarding = Onboarding::open(config, file, &house.platform)
             .await
             .unwrap();
-        App::serve(&house.platform, vec![onboarding.module()]).await
+        let app = App::serve(&house.platform, vec![onboarding.module()]).await;
+        Self {
+            house,
+            app,
+            onboarding,
+        }
+    }
+
+    /// The clients whose tokens the edge is told to refuse.
+    pub(crate) async fn denied(&self) -> Vec<Value> {
+        let denied = self.onboarding.denied_tokens().await.unwrap();
+        denied.revoked.iter().map(|client| json!(client)).collect()
     }
 
     pub(crate) fn first_credential(&self) -> Value {
@@ -99,6 +110,7 @@ impl World {
     async fn opened(&self, public_url: &str) -> Onboarding {
         let config = Config {
             public_url: Some(public_url.to_owned().try_into().unwrap()),
+            ..Config::default()
         };
         let file = self.house.directory().join("operator-credential.json");
         Onboarding::open(config, file, &self.house.platform)
