@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{Envelope, facts::InvoiceFinalized};
 use warikan_messaging::{Outbox, begin_write};
-use warikan_types::{BillingMonth, Environment, TenantId, TenantScope, Timestamp, Yen};
+use warikan_types::{BillingMonth, Client, Environment, Id, TenantId, TenantScope, Timestamp, Yen};
 
 use crate::{
     Billing,
+    acts::Act,
     calendar::{first_day, jst_date, last_day},
     config::SAMPLE_NUMBER,
     error::BillingError,
@@ -45,6 +46,7 @@ impl Billing {
     /// Closes `period` for all tenants in production, if its usage is what the services say, or the operator accepts that it is not.
     pub(crate) async fn close_month(
         &self,
+        by: Id<Client>,
         period: BillingMonth,
         accept_differences: bool,
     ) -> Result<ClosedMonth, BillingError> {
@@ -77,6 +79,11 @@ impl Billing {
         }
         let closed = self.issue_all(&txn, period, now).await?;
         months::close(&txn, &closed).await?;
+        let act = Act::new(by, "month.closed", period)
+            .with("invoices", closed.invoices)
+            .with("total", closed.total.0)
+            .with("accept_differences", accept_differences);
+        self.acted(&txn, act).await?;
         txn.commit().await?;
         self.0.relay.wake();
         tracing::info!(%period, invoices = closed.invoices, total = closed.total.0, "month closed");

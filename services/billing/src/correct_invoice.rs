@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::{Outbox, begin_write};
-use warikan_types::{Id, Invoice, TenantScope, Timestamp, Yen};
+use warikan_types::{Client, Id, Invoice, TenantScope, Timestamp, Yen};
 
 use crate::{
     Billing,
+    acts::Act,
     calendar::jst_date,
     error::BillingError,
     invoice::{Document, InvoiceView, LineView, Reference},
@@ -150,6 +151,7 @@ impl Billing {
     /// Issues a credit note over parts of an invoice.
     pub(crate) async fn credit(
         &self,
+        by: Id<Client>,
         id: Id<Invoice>,
         asked: &NewCreditNote,
         once: &Idempotency,
@@ -186,8 +188,13 @@ impl Billing {
         let note = self
             .issue_credit_note(&txn, &standing, (lines, totals), reference, now)
             .await?;
+        let act = Act::new(by, "credit_note.issued", id)
+            .of(standing.scope)
+            .with("number", &note.summary.number)
+            .with("total", note.summary.total.0);
         let answer = Answer::json(201, &note);
         once.keep(&txn, &answer).await?;
+        self.acted(&txn, act).await?;
         txn.commit().await?;
         self.0.relay.wake();
         Ok(answer)
@@ -196,6 +203,7 @@ impl Billing {
     /// Gives back all that is left of an invoice, and issues it anew if that is asked for.
     pub(crate) async fn void(
         &self,
+        by: Id<Client>,
         id: Id<Invoice>,
         asked: &Voiding,
         once: &Idempotency,
@@ -230,6 +238,10 @@ impl Billing {
         } else {
             None
         };
+        let act = Act::new(by, "invoice.voided", id)
+            .of(standing.scope)
+            .with("credit_note", &credit_note.summary.number)
+            .with("reissued", reissued.is_some());
         let answer = Answer::json(
             201,
             &Voided {
@@ -238,6 +250,7 @@ impl Billing {
             },
         );
         once.keep(&txn, &answer).await?;
+        self.acted(&txn, act).await?;
         txn.commit().await?;
         self.0.relay.wake();
         Ok(answer)

@@ -19,6 +19,7 @@
 //! what is not known.
 
 mod account;
+mod acts;
 mod api;
 pub mod billable;
 mod budget;
@@ -40,6 +41,7 @@ mod rate;
 mod reconcile;
 mod reconciliation;
 mod registration_number;
+mod report_purposes;
 mod report_usage;
 mod set_invoice;
 mod share;
@@ -129,6 +131,7 @@ pub fn routes(config: &mut ServiceConfig<'_>) {
         .service(api::shared_costs::list)
         .service(api::shared_costs::remove)
         .service(api::operator::read_month)
+        .service(api::purposes::read)
         .service(api::reconciliation::read)
         .service(api::reconciliation::compare)
         .service(api::statements::compare);

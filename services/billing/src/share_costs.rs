@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::begin_write;
-use warikan_types::{BillingMonth, Id, IdKind, Timestamp, Yen};
+use warikan_types::{BillingMonth, Client, Id, IdKind, Timestamp, Yen};
 
 use crate::{
     Billing,
+    acts::Act,
     error::BillingError,
     share::CostCategory,
     store::{months, shared_costs},
@@ -57,6 +58,7 @@ impl Billing {
     /// Enters a cost for a month that is not closed.
     pub(crate) async fn enter_cost(
         &self,
+        by: Id<Client>,
         new: &NewSharedCost,
         once: &Idempotency,
     ) -> Result<Answer, BillingError> {
@@ -79,15 +81,22 @@ impl Billing {
             entered_at: now,
         };
         shared_costs::enter(&txn, &cost).await?;
+        self.acted(&txn, act(by, "shared_cost.entered", &cost))
+            .await?;
         let answer = Answer::json(201, &cost);
         once.keep(&txn, &answer).await?;
         txn.commit().await?;
+        self.0.relay.wake();
         tracing::info!(month = %cost.month, category = cost.category.as_str(), amount = cost.amount.0, "shared cost entered");
         Ok(answer)
     }
 
     /// Takes a cost of a month that is not closed away.
-    pub(crate) async fn remove_cost(&self, id: Id<SharedCost>) -> Result<(), BillingError> {
+    pub(crate) async fn remove_cost(
+        &self,
+        by: Id<Client>,
+        id: Id<SharedCost>,
+    ) -> Result<(), BillingError> {
         let txn = begin_write(self.0.db.worker()).await?;
         let closed = months::closed_through_while_metering(&txn).await?;
         let cost = shared_costs::find(&txn, id)
@@ -97,8 +106,18 @@ impl Billing {
             return Err(BillingError::MonthClosed(cost.month));
         }
         shared_costs::remove(&txn, id).await?;
+        self.acted(&txn, act(by, "shared_cost.removed", &cost))
+            .await?;
         txn.commit().await?;
+        self.0.relay.wake();
         tracing::info!(month = %cost.month, category = cost.category.as_str(), amount = cost.amount.0, "shared cost removed");
         Ok(())
     }
+}
+
+fn act(by: Id<Client>, what: &'static str, cost: &SharedCostView) -> Act {
+    Act::new(by, what, cost.id)
+        .with("month", cost.month)
+        .with("category", cost.category.as_str())
+        .with("amount", cost.amount.0)
 }

@@ -1,17 +1,17 @@
-//! What this service listens to: verifications that ask for a watch, word of new lists, renewals, and erasures.
+//! What this service listens to: verifications that ask for a watch, word of new lists, renewals, erasures, and tenants' lives.
 
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{
     Envelope, Fact,
-    facts::{CrlPublished, SubjectChanged, SubjectErased, VerificationCompleted},
+    facts::{CrlPublished, SubjectChanged, SubjectErased, TenantChanged, VerificationCompleted},
 };
 use warikan_messaging::{Consumer, HandleError, Handler};
 
 use crate::{
     Revocation,
     error::Error,
-    store::{erasure, renewals},
+    store::{erasure, renewals, standing},
 };
 
 pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
@@ -40,6 +40,12 @@ pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
             &[SubjectErased::TYPE],
             db.clone(),
             Erasures(revocation.clone()),
+        ),
+        Consumer::new(
+            "revocation.tenants",
+            &[TenantChanged::TYPE],
+            db.clone(),
+            Tenants(revocation.clone()),
         ),
     ]
 }
@@ -160,5 +166,25 @@ impl Handler for Erasures {
         erasure::remember(transaction, fact.subject, now).await?;
         erasure::erase(scope, transaction, fact.subject, &fact.certificates, now).await?;
         Ok(())
+    }
+}
+
+/// Keeps where tenants stand.
+struct Tenants(Revocation);
+
+#[async_trait]
+impl Handler for Tenants {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        transaction: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        standing::change(transaction, &envelope.read()?).await?;
+        Ok(())
+    }
+
+    /// There may be many watches: they are ended in batches, by a task.
+    async fn committed(&self, _envelope: &Envelope) {
+        self.0.0.tenants.notify_one();
     }
 }

@@ -1,4 +1,4 @@
-//! Watches end with their certificates, and their tenants are told.
+//! Watches end with their certificates, and their tenants are told; and with their tenants, of whom nobody is left to tell.
 
 use uuid::Uuid;
 use warikan_contracts::{Envelope, facts::CertificateExpired};
@@ -9,7 +9,7 @@ use crate::{
     Revocation,
     entity::watch,
     error::Error,
-    store::{kind_of, scope_of, watches},
+    store::{erasure, kind_of, scope_of, standing, watches},
 };
 
 impl Revocation {
@@ -48,6 +48,30 @@ impl Revocation {
         txn.commit().await?;
         self.0.relay.wake();
         Ok(ids.len())
+    }
+
+    /// Ends the watches of closed tenants, those too that were ordered before and came later, and empties them.
+    pub(crate) async fn end_closed_tenants(&self) -> Result<(), Error> {
+        let now = self.0.platform.clock().now();
+        for tenant in standing::closed(self.0.db.worker()).await? {
+            let mut ended = 0;
+            loop {
+                // Asking first spares the lock: nearly always there is nothing.
+                let some = standing::some_watches(self.0.db.worker(), tenant).await?;
+                if some.is_empty() {
+                    break;
+                }
+                let txn = begin_write(self.0.db.worker()).await?;
+                watches::end_these(&txn, &some, now).await?;
+                erasure::empty(&txn, &some).await?;
+                txn.commit().await?;
+                ended += some.len();
+            }
+            if ended > 0 {
+                tracing::info!(%tenant, ended, "watches ended with their tenant");
+            }
+        }
+        Ok(())
     }
 
     fn expired(&self, row: &watch::Model, now: Timestamp) -> Result<Envelope, Error> {

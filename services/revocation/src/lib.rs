@@ -119,6 +119,8 @@ struct Inner {
     flagging: Mutex<()>,
     /// Wakes the task that works on campaigns.
     campaigns: Arc<Notify>,
+    /// Wakes the task that ends watches of closed tenants.
+    tenants: Arc<Notify>,
     /// The snapshots that campaigns under way ask.
     pinned: campaign::Pinned,
 }
@@ -183,6 +185,7 @@ impl Revocation {
                 .to_string(),
             flagging: Mutex::new(()),
             campaigns: Arc::new(Notify::new()),
+            tenants: Arc::new(Notify::new()),
             pinned: campaign::Pinned::default(),
         })))
     }
@@ -266,6 +269,7 @@ impl Revocation {
                 },
             ),
             self.campaign_task(),
+            self.tenants_task(),
             relay_task("revocation.relay", self.0.relay.clone()),
             prune_answers_task("revocation.prune", &self.0.db, self.0.platform.clock()),
         ]
@@ -273,6 +277,15 @@ impl Revocation {
 }
 
 impl Revocation {
+    fn tenants_task(&self) -> Task {
+        let this = self.clone();
+        let (signal, often) = (Arc::clone(&self.0.tenants), Duration::from_secs(60));
+        Task::new("revocation.tenants", often, signal, move || {
+            let this = this.clone();
+            async move { Ok(this.end_closed_tenants().await?) }
+        })
+    }
+
     fn campaign_task(&self) -> Task {
         let this = self.clone();
         let signal = Arc::clone(&self.0.campaigns);

@@ -4,6 +4,7 @@ mod campaigns;
 mod live_checks;
 mod renewals;
 mod snapshots;
+mod tenants;
 
 use sea_orm_migration::prelude::*;
 
@@ -18,6 +19,7 @@ pub(crate) fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(campaigns::Campaigns),
         Box::new(renewals::Renewals),
         Box::new(live_checks::LiveChecks),
+        Box::new(tenants::Tenants),
     ]
 }
 

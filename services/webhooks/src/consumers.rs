@@ -98,7 +98,7 @@ fn park_or_retry(error: WebhooksError) -> HandleError {
     }
 }
 
-/// Stops sending for tenants that are gone.
+/// Keeps where tenants stand: for a suspended one nothing of production is sent until it is active again, for a closed one nothing at all.
 pub(crate) struct Tenants(pub Webhooks);
 
 #[async_trait]
@@ -109,10 +109,16 @@ impl Handler for Tenants {
         txn: &DatabaseTransaction,
     ) -> Result<(), HandleError> {
         let fact: TenantChanged = envelope.read()?;
+        store::standing::change(txn, &fact).await?;
         // `closed` is the end of a tenant's life, so an older fact that comes late cannot contradict it.
         if fact.state == TenantState::Closed {
             store::endpoints::disable_all(txn, fact.tenant, "tenant_closed", self.0.now()).await?;
         }
         Ok(())
+    }
+
+    /// What was held may be due.
+    async fn committed(&self, _envelope: &Envelope) {
+        self.0.0.due.notify_one();
     }
 }

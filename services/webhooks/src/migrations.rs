@@ -7,6 +7,7 @@ pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(FeedAndDeliveries),
         Box::new(KeysHealthAndLog),
         Box::new(HowSoon),
+        Box::new(Tenants),
     ]
 }
 
@@ -215,5 +216,26 @@ impl MigrationTrait for HowSoon {
             .add_column(col("published_at").timestamp_with_time_zone())
             .to_owned();
         manager.alter_table(alter).await
+    }
+}
+
+/// Where tenants stand: production is silent while one is suspended.
+struct Tenants;
+
+impl MigrationName for Tenants {
+    fn name(&self) -> &'static str {
+        "m0104_webhooks_tenants"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Tenants {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let standing = table("tenant_standing")
+            .col(col("tenant").uuid().not_null().primary_key())
+            .col(col("state").string_len(16).not_null())
+            .col(col("revision").big_integer().not_null())
+            .to_owned();
+        manager.create_table(standing).await
     }
 }

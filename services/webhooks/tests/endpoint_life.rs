@@ -13,7 +13,7 @@ use warikan_contracts::{
     facts::{TenantChanged, TenantState},
 };
 use warikan_testkit::{App, Received, WebhookSink};
-use warikan_types::RevocationReason;
+use warikan_types::{Environment, RevocationReason, TenantScope};
 use warikan_webhooks::Config;
 
 fn ids(received: &[Received]) -> Vec<&str> {
@@ -242,6 +242,60 @@ async fn a_paused_endpoint_gets_nothing_and_a_deleted_one_leaves_nothing() {
     );
 }
 
+/// Onboarding says where a tenant stands.
+async fn turn(scene: &Scene, tenant: TenantScope, state: TenantState, revision: i64) {
+    let fact = TenantChanged {
+        tenant: tenant.tenant(),
+        name: "株式会社".to_owned(),
+        plan: "standard".to_owned(),
+        state,
+        revision,
+    };
+    let (entropy, now) = (&scene.house.platform.entropy, scene.house.clock().now());
+    let aggregate = fact.tenant.to_string();
+    scene
+        .publish(&Envelope::of(entropy.id(now), None, now, aggregate, &fact))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_suspended_tenants_production_waits_and_its_sandbox_does_not() {
+    let scene = Scene::new().await;
+    let (sink, tried, others) = (
+        WebhookSink::start().await,
+        WebhookSink::start().await,
+        WebhookSink::start().await,
+    );
+    let (tenant, token) = scene.tenant();
+    let sandbox = TenantScope::of_event(tenant.tenant(), Environment::Sandbox);
+    let (other, others_token) = scene.tenant();
+    scene.endpoint(&token, &sink.url).await;
+    scene.endpoint(&scene.token(sandbox), &tried.url).await;
+    scene.endpoint(&others_token, &others.url).await;
+    turn(&scene, tenant, TenantState::Active, 4).await;
+    turn(&scene, tenant, TenantState::Suspended, 5).await;
+    // Older word that comes late changes nothing.
+    turn(&scene, tenant, TenantState::Active, 4).await;
+    let held = scene.happen(tenant, 2).await;
+    scene.happen(sandbox, 1).await;
+    scene.happen(other, 1).await;
+    scene.deliver().await;
+    let sent = || [&sink, &tried, &others].map(|one| one.received().len());
+    assert_eq!(sent(), [0, 1, 1]);
+    let feed = scene.feed(&token, "").await;
+    assert_eq!(
+        feed["data"].as_array().unwrap().len(),
+        2,
+        "the feed has them"
+    );
+    turn(&scene, tenant, TenantState::Active, 6).await;
+    scene.deliver().await;
+    assert_eq!(sent(), [2, 1, 1]);
+    let mut arrived = sink.received();
+    arrived.sort_by_key(|one| one.header("webhook-id").map(str::to_owned));
+    assert_eq!(ids(&arrived), held);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_tenant_is_sent_nothing() {
     let scene = Scene::new().await;
@@ -251,18 +305,7 @@ async fn a_closed_tenant_is_sent_nothing() {
     let endpoint = scene.endpoint(&token, &sink.url).await;
     let untouched = scene.endpoint(&other, &sink.url).await;
     scene.happen(tenant, 1).await;
-    let fact = TenantChanged {
-        tenant: tenant.tenant(),
-        name: "株式会社".to_owned(),
-        plan: "standard".to_owned(),
-        state: TenantState::Closed,
-        revision: 9,
-    };
-    let (entropy, now) = (&scene.house.platform.entropy, scene.house.clock().now());
-    let aggregate = fact.tenant.to_string();
-    scene
-        .publish(&Envelope::of(entropy.id(now), None, now, aggregate, &fact))
-        .await;
+    turn(&scene, tenant, TenantState::Closed, 9).await;
     scene.deliver().await;
     assert!(sink.received().is_empty());
     let read = scene.app.get(&path(&endpoint, ""), &token).await;

@@ -37,7 +37,7 @@ fn check_reason(reason: &str) -> Result<(), Problem> {
         (status = 415, description = "Not JSON.", body = ProblemDocument)))]
 #[post("/v1/operator/invoices/{id}/credit-notes")]
 pub(crate) async fn credit(
-    _operator: OperatorCaller,
+    operator: OperatorCaller,
     id: PathId<Invoice>,
     request: HttpRequest,
     body: Body<NewCreditNote>,
@@ -60,7 +60,8 @@ pub(crate) async fn credit(
     let sealer = billing.0.platform.keys.sealer();
     let operation = format!("credit/{}", id.0);
     let once = Idempotency::of(&request, &operation, None, body.digest(), sealer)?;
-    Ok(billing.credit(id.0, &body, &once).await?.into())
+    let note = billing.credit(operator.client, id.0, &body, &once);
+    Ok(note.await?.into())
 }
 
 /// Void an invoice
@@ -80,7 +81,7 @@ pub(crate) async fn credit(
         (status = 415, description = "Not JSON.", body = ProblemDocument)))]
 #[post("/v1/operator/invoices/{id}/void")]
 pub(crate) async fn void(
-    _operator: OperatorCaller,
+    operator: OperatorCaller,
     id: PathId<Invoice>,
     request: HttpRequest,
     body: Body<Voiding>,
@@ -90,5 +91,6 @@ pub(crate) async fn void(
     let sealer = billing.0.platform.keys.sealer();
     let operation = format!("void/{}", id.0);
     let once = Idempotency::of(&request, &operation, None, body.digest(), sealer)?;
-    Ok(billing.void(id.0, &body, &once).await?.into())
+    let voided = billing.void(operator.client, id.0, &body, &once);
+    Ok(voided.await?.into())
 }

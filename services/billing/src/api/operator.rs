@@ -128,14 +128,14 @@ pub(crate) struct CloseQuery {
         (status = 409, description = "Not over yet, an earlier month is open, usage and operations differ, or something needed for an invoice is missing; the detail names it. Nothing was closed.", body = ProblemDocument)))]
 #[post("/v1/operator/months/{period}/close")]
 pub(crate) async fn close_month(
-    _operator: OperatorCaller,
+    operator: OperatorCaller,
     path: Path<String>,
     asked: Params<CloseQuery>,
     billing: Data<Billing>,
 ) -> Result<Json<MonthView>, Problem> {
     let period = period(&path)?;
     let closed = billing
-        .close_month(period, asked.accept_differences)
+        .close_month(operator.client, period, asked.accept_differences)
         .await?;
     Ok(Json(closed.into()))
 }

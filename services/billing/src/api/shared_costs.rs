@@ -49,7 +49,7 @@ pub(crate) struct CostsQuery {
         (status = 415, description = "Not JSON.", body = ProblemDocument)))]
 #[post("/v1/operator/shared-costs")]
 pub(crate) async fn enter(
-    _operator: OperatorCaller,
+    operator: OperatorCaller,
     request: HttpRequest,
     body: Body<NewSharedCost>,
     billing: Data<Billing>,
@@ -64,7 +64,8 @@ pub(crate) async fn enter(
     }
     let sealer = billing.0.platform.keys.sealer();
     let once = Idempotency::of(&request, "enter_shared_cost", None, body.digest(), sealer)?;
-    Ok(billing.enter_cost(&body, &once).await?.into())
+    let entered = billing.enter_cost(operator.client, &body, &once);
+    Ok(entered.await?.into())
 }
 
 /// List a month's shared costs
@@ -108,10 +109,10 @@ pub(crate) async fn list(
         (status = 409, description = "Its month is closed.", body = ProblemDocument)))]
 #[delete("/v1/operator/shared-costs/{id}")]
 pub(crate) async fn remove(
-    _operator: OperatorCaller,
+    operator: OperatorCaller,
     id: PathId<SharedCost>,
     billing: Data<Billing>,
 ) -> Result<HttpResponse, Problem> {
-    billing.remove_cost(id.0).await?;
+    billing.remove_cost(operator.client, id.0).await?;
     Ok(HttpResponse::NoContent().finish())
 }

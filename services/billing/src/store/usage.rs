@@ -223,10 +223,19 @@ pub(crate) async fn all_accepted_in(
     db: &impl ConnectionTrait,
     month: BillingMonth,
 ) -> Result<Vec<Counted>, BillingError> {
+    let counted = accepted_by_tenant(db, month).await?;
+    Ok(counted.into_iter().map(|(_, counted)| counted).collect())
+}
+
+/// The same by tenant.
+pub(crate) async fn accepted_by_tenant(
+    db: &impl ConnectionTrait,
+    month: BillingMonth,
+) -> Result<Vec<(TenantId, Counted)>, BillingError> {
     let rows = usage_record::Entity::find()
         .filter(Column::Environment.eq(Environment::Production.as_str()))
         .filter(Column::Month.eq(month.to_string()));
-    count(db, rows).await
+    count_by_tenant(db, rows).await
 }
 
 /// All tenants with something to bill in a month, and how many units.

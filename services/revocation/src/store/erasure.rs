@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, UpdateMany,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -109,6 +109,20 @@ async fn erase_where<C: ConnectionTrait>(
         .filter(watch::Column::EndedAt.is_null())
         .exec(db)
         .await?;
+    emptied().filter(theirs()).exec(db).await?;
+    Ok(())
+}
+
+/// Erases what these watches hold that names a person or a certificate.
+pub(crate) async fn empty<C: ConnectionTrait>(db: &C, watches: &[Uuid]) -> Result<(), DbErr> {
+    emptied()
+        .filter(watch::Column::Id.is_in(watches.iter().copied()))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+fn emptied() -> UpdateMany<watch::Entity> {
     watch::Entity::update_many()
         .col_expr(
             watch::Column::Reference,
@@ -121,8 +135,4 @@ async fn erase_where<C: ConnectionTrait>(
         .col_expr(watch::Column::Issuer, Expr::value(String::new()))
         .col_expr(watch::Column::Serial, Expr::value(Vec::<u8>::new()))
         .col_expr(watch::Column::Subject, Expr::value(Option::<Uuid>::None))
-        .filter(theirs())
-        .exec(db)
-        .await?;
-    Ok(())
 }

@@ -7,7 +7,7 @@ use sea_orm::{
     QueryOrder, QuerySelect, sea_query::Expr,
 };
 use uuid::Uuid;
-use warikan_types::{BillingMonth, Id, TenantScope};
+use warikan_types::{BillingMonth, Environment, Id, TenantScope};
 
 use super::{CHUNK, environment_of};
 use crate::entity::{crl_partition, watch};
@@ -39,6 +39,13 @@ fn due(month: BillingMonth) -> Condition {
         )
 }
 
+/// A suspended tenant's watches in production: its certificates are not confirmed for anybody, and so not metered.
+fn resting() -> Condition {
+    Condition::all()
+        .add(watch::Column::Environment.eq(Environment::Production.as_str()))
+        .add(watch::Column::Tenant.in_subquery(super::standing::suspended()))
+}
+
 /// The tenants with watches that are due.
 pub(crate) async fn tenants_due<C: ConnectionTrait>(
     db: &C,
@@ -50,6 +57,7 @@ pub(crate) async fn tenants_due<C: ConnectionTrait>(
         .column(watch::Column::Environment)
         .distinct()
         .filter(due(month))
+        .filter(resting().not())
         .into_tuple()
         .all(db)
         .await?;

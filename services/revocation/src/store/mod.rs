@@ -10,6 +10,7 @@ pub(crate) mod portfolio;
 pub(crate) mod renewals;
 pub(crate) mod snapshots;
 pub(crate) mod sources;
+pub(crate) mod standing;
 pub(crate) mod watches;
 
 use sea_orm::DbErr;

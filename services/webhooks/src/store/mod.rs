@@ -9,6 +9,7 @@ pub(crate) mod feed;
 pub(crate) mod notices;
 pub(crate) mod queue;
 pub(crate) mod retention;
+pub(crate) mod standing;
 
 use warikan_types::TenantScope;
 

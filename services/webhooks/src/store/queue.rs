@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 use warikan_rows::{Known, padded};
-use warikan_types::Timestamp;
+use warikan_types::{Environment, Timestamp};
 
 use super::deliveries::{DELIVERED, PENDING};
 use crate::entity::{attempt, delivery, endpoint, event};
@@ -53,9 +53,14 @@ pub(crate) async fn endpoints_with_work<C: ConnectionTrait>(
     let left_alone = Condition::any()
         .add(endpoint::Column::ThrottledUntil.is_null())
         .add(endpoint::Column::ThrottledUntil.lte(now.utc()));
+    // What happens meanwhile waits, and is sent when the tenant is active again.
+    let held = Condition::all()
+        .add(endpoint::Column::Environment.eq(Environment::Production.as_str()))
+        .add(endpoint::Column::Tenant.in_subquery(super::standing::suspended()));
     endpoint::Entity::find()
         .filter(endpoint::Column::Enabled.eq(true))
         .filter(left_alone)
+        .filter(held.not())
         .filter(Expr::exists(work))
         .order_by_asc(endpoint::Column::Id)
         .all(db)
