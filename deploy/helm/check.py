@@ -33,6 +33,8 @@ TYPES = [
     # Secrets come from the environment and not from values.
     ("database", "shared/runtime/src/database/config.rs", "DatabaseConfig", {"owner_url", "password", "passwords"}),
     ("rabbitmq", "shared/messaging/src/rabbitmq/config.rs", "RabbitMqConfig", {"url", "subscriptions"}),
+    ("onboarding", "services/onboarding/src/config.rs", "Config", set()),
+    ("onboarding.filer", "services/onboarding/src/config.rs", "Filer", set()),
     ("verification", "services/verification/src/config.rs", "Config", set()),
     ("verification.ocsp", "shared/status/src/config.rs", "OcspConfig", set()),
     ("verification.ocsp.responders", "shared/status/src/config.rs", "Responder", set()),

@@ -12,7 +12,7 @@ use warikan_runtime::{Keys, init_telemetry, init_with_traces, load_config};
 use warikan_types::{Clock, Entropy};
 
 use crate::{
-    bus_command, campaign_command,
+    audit_command, bus_command, campaign_command,
     compose::{self, Role},
     config::Config,
     demo, doctor, document, invoice_command, listen, pki_command, serve, topology,
@@ -104,6 +104,9 @@ enum Command {
     /// Check what proves a campaign, without a server.
     #[command(subcommand)]
     Campaign(campaign_command::CampaignCommand),
+    /// Check the audit trail, beside a running server or without one.
+    #[command(subcommand)]
+    Audit(audit_command::AuditCommand),
 }
 
 /// Settings of a command that works on an installation.
@@ -258,6 +261,10 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             };
         }
         Command::Campaign(command) => return campaign_command::run(&command, &mut out),
+        Command::Audit(command) => {
+            init_telemetry("warn", false);
+            return audit_command::run(command, &mut out).await;
+        }
         Command::Pki => {}
     }
     Ok(true)

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 pub mod anchors;
+mod audit_command;
 pub mod bus_command;
 pub mod campaign_command;
 pub mod cli;

@@ -25,7 +25,8 @@ pub(super) fn of_service(
 
 /// The list of onboarding elsewhere.
 pub(super) fn of_peer(onboarding: Peer, redis: Option<RedisServer>, on: &Platform) -> DenyList {
-    DenyList::of_peer(onboarding, redis, on.clock().clone(), on.entropy.clone())
+    let list = DenyList::of_peer(onboarding, redis, on.clock().clone(), on.entropy.clone());
+    list.with_keys(on.keys.clone())
 }
 
 /// Keeps the list; what this process itself denies is heard at once.

@@ -31,7 +31,8 @@ const NOBODYS: [(&str, &str); 6] = [
     ),
     ("sandbox", "simulator_record person published_list setting"),
     // A client's id says whose it is, and is what it is found by.
-    ("onboarding", "client_assertion"),
+    // Keys for access tokens are the platform's.
+    ("onboarding", "client_assertion token_key"),
     ("billing", "ledger closed_month shared_cost reconciliation"),
     // Known by its delivery alone, which is behind the wall.
     ("webhooks", "delivery_attempt"),

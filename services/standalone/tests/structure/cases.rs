@@ -177,12 +177,29 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("POST /v1/credentials/{id}/rotate", 200)
         .of(&[Thing::OwnCredential])
         .sending(nothing),
+    Case::new("GET /v1/audit", 200),
+    Case::new("GET /v1/audit/export", 200),
     // The operator.
+    Case::new("GET /v1/operator/audit", 200),
+    Case::new("GET /v1/operator/audit/export", 200),
+    Case::new("GET /v1/operator/audit/heads", 200),
+    Case::new("GET /v1/operator/token-keys", 200),
+    Case::new("POST /v1/operator/token-keys/rotate", 200).sending(nothing),
+    Case::new("POST /v1/operator/accounts", 201)
+        .sending(|_| json!({ "name": "監査", "role": "auditor" })),
+    Case::new("GET /v1/operator/accounts", 200),
+    Case::new("POST /v1/operator/accounts/{id}/rotate", 200)
+        .of(&[Thing::Account])
+        .sending(nothing),
+    Case::new("PATCH /v1/operator/accounts/{id}", 200)
+        .of(&[Thing::Account])
+        .sending(|_| json!({ "disabled": true })),
     Case::new("GET /v1/operator/sources", 200),
     Case::new("GET /v1/operator/notices", 200),
     Case::new("GET /v1/operator/months/{period}", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/close", 200).of(&[Thing::Month]),
     Case::new("GET /v1/operator/months/{period}/export", 200).of(&[Thing::Month]),
+    Case::new("GET /v1/operator/months/{period}/purpose-counts", 200).of(&[Thing::Month]),
     Case::new("GET /v1/operator/months/{period}/reconciliation", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/reconciliation", 200).of(&[Thing::Month]),
     Case::new("POST /v1/operator/months/{period}/jlis-statement", 200)
@@ -200,6 +217,10 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("POST /v1/operator/tenants", 201).sending(|_| json!({ "name": "第三信用金庫" })),
     Case::new("GET /v1/operator/tenants", 200),
     Case::new("GET /v1/operator/tenants/{id}", 200).of(&[Thing::Tenant]),
+    Case::new("PUT /v1/operator/tenants/{id}/particulars", 200)
+        .of(&[Thing::Tenant])
+        .sending(|_| json!({ "address": "東京都", "representative": "代表取締役", "purposes": ["本人確認"] })),
+    Case::new("GET /v1/operator/tenants/{id}/filing", 200).of(&[Thing::Tenant]),
     Case::new("POST /v1/operator/tenants/{id}/checklist", 200)
         .of(&[Thing::Tenant])
         .sending(|_| json!({ "item": "filing", "evidence": "filing.pdf" })),

@@ -34,7 +34,7 @@ const GUESSES: [&str; 46] = [
     "/v1/operator",
     "/v1/operator/",
     "/v1/operator/keys",
-    "/v1/operator/audit",
+    "/v1/operator/audit/raw",
     "/v1/admin",
     "/v1/internal",
     "/v1/debug",

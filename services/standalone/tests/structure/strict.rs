@@ -54,6 +54,7 @@ fn prefix(collection: &str) -> &'static str {
         "deliveries" => "dlv",
         "invoices" => "inv",
         "tenants" => "ten",
+        "accounts" => "cli",
         "persons" => "psn",
         other => panic!("say in tests/structure/strict.rs which ids lie under /{other}/"),
     }

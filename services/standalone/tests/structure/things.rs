@@ -30,6 +30,8 @@ pub(crate) enum Thing {
     OwnCredential,
     Month,
     SharedCost,
+    /// One of the operator's own accounts.
+    Account,
 }
 
 impl Thing {
@@ -163,6 +165,10 @@ impl Things {
         let list = house.by(&caller, &Method::GET, "/v1/invoices", None).await;
         let invoice = text(&list.expect(200)["data"][0]["id"]);
         self.ids.insert(Thing::Invoice, invoice);
+        let account = json!({ "name": "監査", "role": "auditor" });
+        let accounts = "/v1/operator/accounts";
+        let account = ask(house, Some(&Caller::operator()), accounts, &account, 201).await;
+        self.ids.insert(Thing::Account, text(&account["client_id"]));
         let cost = json!({ "month": "2027-01", "category": "lines", "amount": 100 });
         let costs = "/v1/operator/shared-costs";
         let cost = ask(house, Some(&Caller::operator()), costs, &cost, 201).await;
