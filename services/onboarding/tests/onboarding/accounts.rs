@@ -115,6 +115,18 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
     }
 }
 
+/// What was done to accounts, and by which.
+async fn account_acts(world: &World, token: &str) -> Vec<(String, String)> {
+    let trail = world.app.get("/v1/operator/audit?of=operator", token).await;
+    let records = trail.expect(200)["data"].as_array().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    records
+        .iter()
+        .filter(|one| text(&one["act"]).starts_with("account."))
+        .map(|one| (text(&one["act"]), text(&one["actor"]["id"])))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f018_a_disabled_account_is_refused_at_once_and_one_that_may_do_everything_stays() {
     let world = World::new().await;
@@ -173,19 +185,7 @@ async fn f018_a_disabled_account_is_refused_at_once_and_one_that_may_do_everythi
             &json!("運用　三郎")
         ]
     );
-    let trail = world.app.get("/v1/operator/audit?of=operator", &own).await;
-    let told: Vec<(String, String)> = trail.expect(200)["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["act"].as_str().unwrap().starts_with("account."))
-        .map(|one| {
-            (
-                one["act"].as_str().unwrap().to_owned(),
-                one["actor"]["id"].as_str().unwrap().to_owned(),
-            )
-        })
-        .collect();
+    let told = account_acts(&world, &own).await;
     let by_first = first["client_id"].as_str().unwrap().to_owned();
     let by_third = third["client_id"].as_str().unwrap().to_owned();
     let line = |act: &str, by: &str| (act.to_owned(), by.to_owned());

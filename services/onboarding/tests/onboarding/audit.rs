@@ -112,7 +112,17 @@ async fn every_act_is_recorded_with_who_when_and_on_what() {
     assert_eq!(all[7]["details"]["reason"], "契約終了");
     let text = serde_json::to_string(&all).unwrap();
     assert!(!text.contains("wks_"), "no secret is in it");
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f002_the_trail_is_read_page_by_page_and_a_cursor_is_of_its_list() {
+    let world = World::new().await;
+    let token = world.house.operator_token();
+    let tenant = world.tenant(&token).await;
+    world.go_live(&token, &tenant).await;
+    let all = records(&world, "/v1/operator/audit", &token).await;
+    let told = acts(&all);
+    let own = format!("/v1/operator/audit?of={tenant}");
     let page = world.app.get("/v1/operator/audit?limit=4", &token).await;
     let cursor = page.expect(200)["next_cursor"].as_str().unwrap().to_owned();
     let next = format!("/v1/operator/audit?limit=4&cursor={cursor}");
