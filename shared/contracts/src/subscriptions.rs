@@ -8,7 +8,7 @@ use crate::{
     facts::{
         BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
         CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, SourceRecovered,
-        SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
+        SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged, TenantClosed,
         VerificationCompleted,
     },
 };
@@ -24,6 +24,10 @@ pub struct Subscription {
 
 /// All of the platform's.
 pub const SUBSCRIPTIONS: &[Subscription] = &[
+    Subscription {
+        consumer: "verification.closed",
+        types: &[TenantClosed::TYPE],
+    },
     Subscription {
         consumer: "revocation.watch",
         types: &[VerificationCompleted::TYPE],
