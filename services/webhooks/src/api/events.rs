@@ -30,8 +30,10 @@ pub(crate) struct FeedQuery {
     /// Event types, separated by commas; all without it.
     types: Option<String>,
     /// Events per part, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u64>,
     /// Seconds to wait for an event where there is none, up to 20 (long poll).
+    #[param(maximum = 20)]
     wait_seconds: Option<u64>,
 }
 
