@@ -26,6 +26,7 @@ const WAIT_LIMIT: u64 = 20;
 #[into_params(parameter_in = Query)]
 pub(crate) struct FeedQuery {
     /// Read after this: a `next_cursor`, an event's id or a sequence number. From the beginning without it.
+    #[param(max_length = 36)]
     after: Option<String>,
     /// Event types, separated by commas; all without it.
     types: Option<String>,
