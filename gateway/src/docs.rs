@@ -1,26 +1,33 @@
-//! The documentation page: served from the binary, nothing is fetched from elsewhere.
-
-use std::sync::Arc;
+//! The reference page: Redoc over the public document, served from the binary. Nothing is fetched from elsewhere, which the page's
+//! Content-Security-Policy also says to the browser.
 
 use actix_web::{
     HttpResponse, get,
-    http::header::LOCATION,
+    http::header::{CACHE_CONTROL, LOCATION},
     web::{Data, Path},
 };
-use utoipa::openapi::OpenApi;
-use utoipa_swagger_ui::Config;
+use serde_json::Value;
 use warikan_http::Problem;
+
+use crate::document;
+
+/// Redoc 2.5.0, MIT; its licences lie beside it.
+const REDOC: &[u8] = include_bytes!("../assets/redoc/redoc.standalone.js");
+const PAGE: &str = include_str!("../assets/reference.html");
+const START: &str = include_str!("../assets/reference.js");
+
+/// Redoc makes its style sheets itself, and searches in a worker that it makes from its own text.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+    connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) struct Docs {
     specification: String,
-    config: Arc<Config<'static>>,
 }
 
 impl Docs {
-    pub(crate) fn new(api: &OpenApi) -> Self {
+    pub(crate) fn new(document: &Value) -> Self {
         Self {
-            specification: api.to_pretty_json().unwrap_or_default(),
-            config: Arc::new(Config::from("/openapi.json")),
+            specification: document::text(document),
         }
     }
 }
@@ -33,18 +40,24 @@ pub(crate) async fn root() -> HttpResponse {
 }
 
 #[get("/docs/{tail:.*}")]
-pub(crate) async fn page(tail: Path<String>, docs: Data<Docs>) -> Result<HttpResponse, Problem> {
-    match utoipa_swagger_ui::serve(&tail, Arc::clone(&docs.config)) {
-        Ok(Some(file)) => Ok(HttpResponse::Ok()
-            .content_type(file.content_type)
-            .body(file.bytes.into_owned())),
-        Ok(None) | Err(_) => Err(Problem::not_found()),
-    }
+pub(crate) async fn page(tail: Path<String>) -> Result<HttpResponse, Problem> {
+    let (media_type, octets): (_, &'static [u8]) = match tail.as_str() {
+        "" => ("text/html; charset=utf-8", PAGE.as_bytes()),
+        "reference.js" => ("text/javascript; charset=utf-8", START.as_bytes()),
+        "redoc.standalone.js" => ("text/javascript; charset=utf-8", REDOC),
+        _ => return Err(Problem::not_found()),
+    };
+    Ok(HttpResponse::Ok()
+        .content_type(media_type)
+        .insert_header(("Content-Security-Policy", POLICY))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .body(octets))
 }
 
 #[get("/openapi.json")]
 pub(crate) async fn specification(docs: Data<Docs>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "no-cache"))
         .body(docs.specification.clone())
 }

@@ -58,14 +58,18 @@ struct ServiceReadiness {
     note: Option<String>,
 }
 
-/// The process runs.
+/// Whether the process runs
+///
+/// For a supervisor that starts it anew where it does not answer. Says nothing of databases or lists.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Liveness)))]
 #[get("/health/live")]
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(Liveness { status: "ok" })
 }
 
-/// Every service can do its work; 503 and the reasons where one cannot.
+/// Whether every service can do its work
+///
+/// For a balancer: 503 with the reasons where a service cannot. A `note` is for the operator, the age of the lists for instance.
 #[utoipa::path(tag = "health", security(()),
     responses((status = 200, body = ReadinessReport), (status = 503, body = ReadinessReport)))]
 #[get("/health/ready")]

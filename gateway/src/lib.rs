@@ -17,6 +17,7 @@ mod inner;
 mod limits;
 mod ops;
 mod origin;
+mod problems;
 mod proxy;
 mod recall;
 
@@ -151,7 +152,7 @@ impl Gateway {
         self
     }
 
-    /// The public document: what is served, and nothing else is.
+    /// What the handlers say: what is served, and nothing else is.
     #[must_use]
     pub fn openapi(&self) -> OpenApi {
         let (_, api) = App::new()
@@ -172,6 +173,18 @@ impl Gateway {
         document::finish(api)
     }
 
+    /// The same, completed with what holds for every operation: errors, headers, bounds, examples. This is what is published.
+    #[must_use]
+    pub fn document(&self) -> serde_json::Value {
+        document::complete(&self.openapi())
+    }
+
+    /// [`Gateway::document`] as text.
+    #[must_use]
+    pub fn document_text(&self) -> String {
+        document::text(&self.document())
+    }
+
     /// Serves on a bound listener until the returned server is stopped.
     ///
     /// # Errors
@@ -179,7 +192,7 @@ impl Gateway {
     pub fn serve(&self, listener: TcpListener) -> io::Result<Server> {
         let gateway = self.clone();
         let api = self.openapi();
-        let docs = Data::new(docs::Docs::new(&api));
+        let docs = Data::new(docs::Docs::new(&document::complete(&api)));
         let published = Data::new(fallback::Published::new(&api));
         let drain = self.drain.clone().unwrap_or_default();
         deepen(&listener)?;
@@ -260,6 +273,8 @@ impl Gateway {
     fn own(&self, config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
         config
             .app_data(Data::new(self.services()))
+            .service(problems::list)
+            .service(problems::read)
             .service(health::live)
             .service(health::ready);
     }

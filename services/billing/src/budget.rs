@@ -42,8 +42,10 @@ const AFTERMATH: Duration = Duration::from_secs(24 * 3_600);
 #[schema(as = NewBudget)]
 pub(crate) struct Budget {
     /// Yen a month without tax, 1 to 10^12.
+    #[schema(value_type = i64, minimum = 1, maximum = 1000000000000i64)]
     pub(crate) monthly_amount: Yen,
     /// Percentages of it at which the tenant is told, ascending, at most ten of 1 to 1000.
+    #[schema(min_items = 1, max_items = 10)]
     pub(crate) thresholds: Vec<u16>,
 }
 

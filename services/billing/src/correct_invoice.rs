@@ -33,8 +33,14 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct NewCreditNote {
     /// Why, as the document says it; 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub reason: String,
     /// Of which lines, and how much.
+    #[schema(min_items = 1)]
     pub lines: Vec<LineCredit>,
 }
 
@@ -43,8 +49,10 @@ pub struct NewCreditNote {
 #[serde(deny_unknown_fields)]
 pub struct LineCredit {
     /// The line's number on the invoice.
+    #[schema(minimum = 1)]
     pub n: u32,
     /// In yen without tax, above zero; at most what is left of the line.
+    #[schema(value_type = i64, minimum = 1, maximum = 1000000000000i64)]
     pub amount: Yen,
 }
 
@@ -53,6 +61,11 @@ pub struct LineCredit {
 #[serde(deny_unknown_fields)]
 pub struct Voiding {
     /// Why, as the document says it; 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub reason: String,
     /// Whether to issue it anew, with the recipient's and the issuer's names as they are now.
     #[serde(default)]

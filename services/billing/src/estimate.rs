@@ -38,6 +38,7 @@ pub(crate) struct NewEstimate {
     pub(crate) period: Option<BillingMonth>,
     /// What is going to be used in it.
     #[serde(default)]
+    #[schema(max_items = 100)]
     pub(crate) volumes: Vec<Volume>,
     /// A campaign in it: every certificate of a stock is checked.
     pub(crate) campaign: Option<Campaign>,
@@ -59,6 +60,7 @@ pub(crate) struct Volume {
     /// How the status is learnt; each way in turn if absent.
     pub(crate) channel: Option<Channel>,
     /// How many, 1 to 10^12. Status checks by CRL count once per certificate and month: give the number of certificates.
+    #[schema(minimum = 1, maximum = 1000000000000i64)]
     pub(crate) quantity: i64,
     /// The day in Japan whose tariff applies; the month's first if absent.
     pub(crate) day: Option<NaiveDate>,
@@ -72,8 +74,10 @@ pub(crate) struct Campaign {
     /// Kind of certificate.
     pub(crate) kind: CertificateKind,
     /// How many certificates.
+    #[schema(minimum = 1, maximum = 1000000000000i64)]
     pub(crate) certificates: i64,
     /// How often each is checked in the month, 1 if absent. By CRL that makes no difference, by OCSP each call counts.
+    #[schema(minimum = 1, maximum = 1000000000000i64)]
     pub(crate) times: Option<i64>,
 }
 

@@ -31,9 +31,11 @@ pub struct NewSharedCost {
     /// What it is for.
     pub category: CostCategory,
     /// In yen without tax; negative for what was paid back. At most 10^12 either way.
+    #[schema(value_type = i64, minimum = 1, maximum = 1000000000000i64)]
     pub amount: Yen,
     /// What the operator wants to remember of it, up to 200 characters. Not shown to tenants.
     #[serde(default)]
+    #[schema(max_length = 200)]
     pub note: String,
 }
 

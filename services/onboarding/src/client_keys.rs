@@ -19,6 +19,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientKeys {
     /// 1 to 5; of several the assertion's `kid` chooses.
+    #[schema(min_items = 1, max_items = 5)]
     pub(crate) keys: Vec<ClientKey>,
 }
 
@@ -41,6 +42,7 @@ pub(crate) struct ClientKey {
     e: Option<String>,
     /// 1 to 100 characters; needed where there are several keys.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 100)]
     pub(crate) kid: Option<String>,
     /// `EdDSA`, `ES256`, `RS256` or `PS256`, and then no other; what the key allows where absent.
     #[serde(skip_serializing_if = "Option::is_none")]

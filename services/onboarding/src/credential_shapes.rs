@@ -24,15 +24,21 @@ pub(crate) struct NewCredential {
     /// `production` only for an active tenant. A tenant makes credentials of the environment that its own token is for.
     pub(crate) environment: Environment,
     /// All of a tenant's scopes but `access` where absent.
+    #[schema(max_items = 9)]
     pub(crate) scopes: Option<Vec<ClientScope>>,
     /// Whether there is a secret: `true` where absent and no `public_keys` are given.
     pub(crate) secret: Option<bool>,
     /// What it is called, 1 to 100 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub(crate) name: Option<String>,
     /// When it ends by itself.
     pub(crate) expires_at: Option<Timestamp>,
     /// From where alone it may be used, tokens included: up to 16 networks, `192.0.2.0/24`. Absent or empty: from anywhere.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 16)]
     pub(crate) networks: Option<Vec<IpNet>>,
     /// Public keys for `private_key_jwt`.
     pub(crate) public_keys: Option<ClientKeys>,
@@ -55,11 +61,16 @@ impl NewCredential {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialSettings {
     /// What it is called, 1 to 100 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     pub(crate) name: Option<String>,
     /// When it ends by itself.
     pub(crate) expires_at: Option<Timestamp>,
     /// From where alone it may be used, tokens included: up to 16 networks, `192.0.2.0/24`. Empty: from anywhere.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 16)]
     pub(crate) networks: Option<Vec<IpNet>>,
     /// The public keys for `private_key_jwt`; they replace those before. For a rotation with overlap register the new key beside the old one first.
     pub(crate) public_keys: Option<ClientKeys>,
@@ -71,6 +82,7 @@ pub(crate) struct CredentialSettings {
 pub(crate) struct Rotation {
     /// Seconds for which the old secret stays good, 0 to 604,800 (a week); 86,400 where absent. 0 where it leaked.
     #[serde(default = "a_day")]
+    #[schema(maximum = 604800)]
     pub(crate) overlap_seconds: u32,
 }
 

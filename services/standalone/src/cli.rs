@@ -15,7 +15,7 @@ use crate::{
     audit_command, bus_command, campaign_command,
     compose::{self, Role},
     config::Config,
-    demo, doctor, document, invoice_command, listen, pki_command, serve, topology,
+    demo, doctor, document, invoice_command, listen, pki_command, rewrap_command, serve, topology,
 };
 
 /// What is logged unless `WARIKAN_LOG` says otherwise: our own words, without the libraries' at every start and the list by list
@@ -71,6 +71,15 @@ enum Command {
     },
     /// Bring the databases' schemas up to date and stop.
     Migrate(Options),
+    /// Wrap the tenants' data keys under the wrapping key in force: after a new one was put first into the key file, or put one there.
+    Rewrap {
+        /// Make a new wrapping key and put it first into the key file. Other machines that share the keys need that file before.
+        #[arg(long)]
+        new_key: bool,
+        /// Where the keys and databases are.
+        #[command(flatten)]
+        options: Options,
+    },
     /// Print the public OpenAPI document.
     Openapi,
     /// Say what is wrong with this installation, and what to do. Exits with 0 where nothing is.
@@ -221,6 +230,11 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let config = options.load()?;
             init_telemetry("warn", config.json_logs);
             return bus_command::run(&config, &command, &mut out).await;
+        }
+        Command::Rewrap { new_key, options } => {
+            let config = options.load()?;
+            init_telemetry("warn", config.json_logs);
+            rewrap_command::run(&config, new_key, &mut out).await?;
         }
         Command::Topology(options) => topology::print(&options.load()?, &mut out)?,
         Command::Keys => writeln!(out, "{}", Keys::generate(&Entropy::system()))?,

@@ -21,11 +21,5 @@ pub async fn openapi() -> Result<String, ComposeError> {
     };
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let house = compose::open(&config, compose::clocks(), nowhere).await?;
-    let mut text = house
-        .gateway()
-        .openapi()
-        .to_pretty_json()
-        .unwrap_or_default();
-    text.push('\n');
-    Ok(text)
+    Ok(house.gateway().document_text())
 }

@@ -17,5 +17,6 @@ pub mod invoice_command;
 pub mod listen;
 pub mod pki_command;
 pub mod process;
+pub mod rewrap_command;
 pub mod serve;
 pub mod topology;

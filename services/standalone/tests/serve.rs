@@ -95,7 +95,7 @@ async fn the_documentation_is_served_and_is_what_openapi_prints() {
     );
     let html = String::from_utf8(page.body).unwrap();
     // Nothing may be fetched from elsewhere.
-    assert!(html.contains("swagger-ui"), "{html}");
+    assert!(html.contains("redoc.standalone.js"), "{html}");
     assert!(
         !html.contains("src=\"http") && !html.contains("href=\"http"),
         "{html}"

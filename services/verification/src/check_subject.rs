@@ -127,7 +127,8 @@ impl Verification {
         kind: CertificateKind,
         wanted: Wanted,
     ) -> Result<Gathered, Error> {
-        let identity = store::identity(self.0.platform.keys.sealer(), scope, row)?;
+        let sealer = self.0.data_keys.sealer(scope).await?;
+        let identity = store::identity(&sealer, scope, row)?;
         let anchors = self.0.anchors.current();
         let subject = Subject {
             id: &identity.id,

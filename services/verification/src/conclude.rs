@@ -6,7 +6,7 @@ use warikan_contracts::facts::{VerificationCompleted, WatchOrder};
 use warikan_http::Answer;
 use warikan_pki::{AgeBounds, Check, CheckName, CheckResult, Report, sha256};
 use warikan_runtime::Platform;
-use warikan_types::{Base64Bytes, Sealer, Verdict, WatchId};
+use warikan_types::{Base64Bytes, Verdict, WatchId};
 
 use crate::{
     attributes::AttributesView,
@@ -53,7 +53,7 @@ impl Conclusion {
         Ok(Self {
             check,
             receipt: receipt(platform, case, &report, &stored, &sha256(&evidence))?,
-            evidence: platform.keys.sealer().seal(&place, &evidence),
+            evidence: case.sealer.seal(&place, &evidence),
             report,
         })
     }
@@ -179,7 +179,6 @@ pub(crate) fn view(
 
 /// The verification's row: answer and evidence sealed.
 pub(crate) fn row(
-    sealer: &Sealer,
     case: &Case,
     conclusion: &Conclusion,
     view: &VerificationView,
@@ -191,7 +190,9 @@ pub(crate) fn row(
         verdict: conclusion.report.verdict,
         subject: view.subject.as_ref().map(|subject| subject.id),
         accepted_at: case.accepted_at,
-        answer: sealer.seal(&answer_place(case.scope, case.id), &answer),
+        answer: case
+            .sealer
+            .seal(&answer_place(case.scope, case.id), &answer),
         evidence: conclusion.evidence.clone(),
     })
 }

@@ -14,6 +14,8 @@ pub(crate) enum Error {
     Signing(#[from] warikan_runtime::SignError),
     #[error("stored data cannot be opened")]
     Sealed(#[from] SealError),
+    #[error(transparent)]
+    DataKey(#[from] warikan_runtime::DataKeyError),
     #[error("a stored row is damaged: {0}")]
     Damaged(&'static str),
     #[error("the database failed")]
@@ -26,6 +28,7 @@ impl From<Error> for Problem {
             Error::NotFound => Self::not_found(),
             Error::Idempotency(error) => error.into(),
             Error::Database(error) => error.into(),
+            Error::DataKey(error) => error.into(),
             Error::Signing(_) | Error::Sealed(_) | Error::Damaged(_) => Self::internal(&error),
         }
     }

@@ -10,7 +10,7 @@ use warikan_contracts::{
 use warikan_messaging::{Hold, hold_all};
 use warikan_runtime::Platform;
 use warikan_types::{
-    CertificateHandle, CertificateKind, SubjectId, TenantScope, Timestamp, Verdict,
+    CertificateHandle, CertificateKind, Sealer, SubjectId, TenantScope, Timestamp, Verdict,
 };
 
 use crate::{
@@ -117,9 +117,14 @@ impl Subjects {
             let of = certificates.entry(SubjectId::from_uuid(row.subject));
             of.or_default().push(Known::of(&row)?);
         }
-        let sealer = platform.keys.sealer();
+        // Where a batch spans tenants, each one's own.
+        let sealers: HashMap<TenantScope, &Sealer> = cases
+            .iter()
+            .map(|(case, _)| (case.scope, &case.sealer))
+            .collect();
         let mut by_certificate = HashMap::with_capacity(found.len());
         for (handle, (scope, row)) in found {
+            let sealer = *sealers.get(&scope).ok_or(Error::Damaged("batch"))?;
             let reference = store::reference(sealer, scope, &row)?;
             by_certificate.insert(handle, (SubjectId::from_uuid(row.id), reference));
         }
@@ -155,7 +160,7 @@ impl Subjects {
         if verdict == Verdict::Invalid {
             return Ok((None, None));
         }
-        let sealer = platform.keys.sealer();
+        let sealer = &case.sealer;
         let reference = case.submission.reference.as_deref();
         let fingerprint = fingerprint(platform, case);
         let same_customer = fingerprint

@@ -6,8 +6,8 @@
 //! (group commit, `commit/`), and only then is the answer given.
 //! *Revoked* and *could not find out* are answers, never errors.
 //!
-//! What is kept: the evidence (certificate, signature, digest, status, policy, report), sealed; the answer without the
-//! attributes, sealed. What is not kept in any readable form: the four attributes, which are returned once.
+//! What is kept, sealed under the tenant's own data key: the evidence (certificate, signature, digest, status, policy, report), the
+//! answer without the attributes, customer numbers. A tenant that is closed has its key destroyed, and all of it is noise. What is not kept in any readable form: the four attributes, which are returned once.
 
 mod api;
 mod attributes;
@@ -17,6 +17,7 @@ mod check_subject;
 mod commit;
 mod conclude;
 mod config;
+mod consumers;
 mod entity;
 mod erase_subject;
 mod error;
@@ -42,7 +43,9 @@ use warikan_contracts::{
 use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_metering::Operations;
 use warikan_pki::PinnedAnchors;
-use warikan_runtime::{Databases, Inspection, Module, OpenError, Platform, Task, relay_task};
+use warikan_runtime::{
+    DataKeys, Databases, Inspection, Module, OpenError, Platform, Task, relay_task,
+};
 use warikan_status::Sources;
 use warikan_types::Clock;
 
@@ -66,6 +69,7 @@ struct Inner {
     relay: Relay,
     writer: commit::Writer,
     platform: Platform,
+    data_keys: DataKeys,
     anchors: PinnedAnchors,
     examinations: examinations::Examinations,
     challenges_made: challenges_made::ChallengesMade,
@@ -114,6 +118,7 @@ impl Verification {
         Ok(Self(Arc::new(Inner {
             writer: commit::Writer::start(&config, &db, on, &relay),
             relay,
+            data_keys: DataKeys::new(db.clone(), on),
             examinations: examinations::Examinations::new(config.examinations_kept),
             challenges_made: challenges_made::ChallengesMade::new(config.challenges_kept),
             config,
@@ -161,7 +166,7 @@ impl Verification {
                 config.app_data(Data::new(this.clone()));
                 routes(config);
             }),
-            consumers: Vec::new(),
+            consumers: consumers::all(self),
             tasks: vec![
                 relay_task("verification.relay", self.0.relay.clone()),
                 self.prune_task(),

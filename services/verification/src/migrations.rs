@@ -12,6 +12,7 @@ impl MigratorTrait for Migrator {
         all.extend(warikan_metering::migrations());
         all.push(Box::new(Verifications));
         all.push(Box::new(Renewals));
+        all.extend(warikan_runtime::data_key_migrations());
         all
     }
 }

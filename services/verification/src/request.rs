@@ -69,8 +69,10 @@ pub(crate) enum RequestProfile {
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerificationRequest {
     /// The signer's certificate, DER, at most 16 KiB.
+    #[schema(value_type = String, content_encoding = "base64", max_length = 21848)]
     certificate: Base64Bytes,
     /// The signature's octets.
+    #[schema(value_type = String, content_encoding = "base64", max_length = 1368)]
     signature: Base64Bytes,
     /// What was signed.
     signed: SignedContent,
@@ -88,6 +90,7 @@ pub(crate) struct VerificationRequest {
     )]
     profile: Option<RequestProfile>,
     /// Your customer number, at most 128 characters.
+    #[schema(min_length = 1, max_length = 128)]
     subject_ref: Option<String>,
     /// Whether to keep watching the certificate.
     #[serde(default)]
@@ -209,5 +212,6 @@ pub(crate) struct ChallengeRequest {
     )]
     pub(crate) profile: Option<RequestProfile>,
     /// Your customer number, at most 128 characters.
+    #[schema(min_length = 1, max_length = 128)]
     pub(crate) subject_ref: Option<String>,
 }

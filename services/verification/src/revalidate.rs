@@ -46,7 +46,7 @@ impl Verification {
         if row.evidence.is_empty() {
             return Err(Error::NotFound);
         }
-        let sealer = self.0.platform.keys.sealer();
+        let sealer = self.0.data_keys.sealer(scope).await?;
         let plain = sealer.open(&evidence_place(scope, id), &row.evidence)?;
         let evidence: StoredEvidence =
             serde_json::from_slice(&plain).map_err(|_| Error::Damaged("verification.evidence"))?;

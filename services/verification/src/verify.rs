@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use warikan_http::{Answer, Idempotency, Problem};
 use warikan_pki::{AlgorithmPolicy, Check, Evidence, Examined, Policy, Purpose, Report, validate};
 use warikan_status::{Gathered, Subject, Wanted};
-use warikan_types::{ChallengeId, ClientId, Environment, TenantScope, Timestamp, VerificationId};
+use warikan_types::{
+    ChallengeId, ClientId, Environment, Sealer, TenantScope, Timestamp, VerificationId,
+};
 
 use crate::{
     Verification, challenge,
@@ -19,6 +21,8 @@ use crate::{
 pub(crate) struct Case {
     pub(crate) id: VerificationId,
     pub(crate) scope: TenantScope,
+    /// Under the tenant's data key.
+    pub(crate) sealer: Sealer,
     pub(crate) client: ClientId,
     pub(crate) accepted_at: Timestamp,
     /// By the environment's clock: the time that certificates and lists are judged by.
@@ -45,8 +49,9 @@ impl Verification {
         client: ClientId,
         request: &VerificationRequest,
         once: Idempotency,
+        sealer: Sealer,
     ) -> Result<Answer, Problem> {
-        let (case, check) = self.decide(scope, client, request).await?;
+        let (case, check) = self.decide(scope, client, request, sealer).await?;
         let conclusion = Conclusion::of(&self.0.platform, &case, check)?;
         let entry = Entry {
             scope,
@@ -64,6 +69,7 @@ impl Verification {
         scope: TenantScope,
         client: ClientId,
         request: &VerificationRequest,
+        sealer: Sealer,
     ) -> Result<(Case, Option<Check>), Problem> {
         let inner = &self.0;
         let submission = request.read()?;
@@ -118,6 +124,7 @@ impl Verification {
         let case = Case {
             id: inner.platform.entropy.id(accepted_at),
             scope,
+            sealer,
             client,
             accepted_at,
             at,

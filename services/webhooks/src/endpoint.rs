@@ -87,9 +87,11 @@ pub(crate) struct CreatedEndpoint {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewEndpoint {
     /// `https`, without user info and fragment, to a public address; at most 2,048 characters.
+    #[schema(format = "uri", pattern = "^https://", max_length = 2048)]
     pub url: String,
     /// The types it gets; absent or empty for all.
     #[serde(default)]
+    #[schema(max_items = 100)]
     pub types: BTreeSet<EventType>,
 }
 
@@ -98,8 +100,10 @@ pub(crate) struct NewEndpoint {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EndpointChange {
     /// As at creation.
+    #[schema(format = "uri", pattern = "^https://", max_length = 2048)]
     pub url: Option<String>,
     /// As at creation.
+    #[schema(max_items = 100)]
     pub types: Option<BTreeSet<EventType>>,
     /// `false` pauses: events go on to the feed, no deliveries are made. `true` resumes, also after the platform
     /// disabled it; deliveries that were waiting go out, and what was missed can be replayed.

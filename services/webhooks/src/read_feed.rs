@@ -72,7 +72,8 @@ impl After {
         if let Ok(id) = text.parse() {
             return Ok(Self::Event(id));
         }
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        // Of zeros in front there is no end, of numbers there is.
+        let digits = (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
         digits
             .then(|| text.parse().ok())
             .flatten()

@@ -9,7 +9,7 @@ use crate::{
         BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
         CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, OperatorActed,
         SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
-        VerificationCompleted,
+        TenantClosed, VerificationCompleted,
     },
 };
 
@@ -27,6 +27,10 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription {
         consumer: "onboarding.audit",
         types: &[OperatorActed::TYPE],
+    },
+    Subscription {
+        consumer: "verification.closed",
+        types: &[TenantClosed::TYPE],
     },
     Subscription {
         consumer: "revocation.watch",

@@ -51,6 +51,25 @@ pub struct Kept;
 /// The header that carries [`Kept`] from an inner listener to the edge, where it ends.
 pub const KEPT_HEADER: &str = "x-warikan-kept";
 
+/// What a request may carry so that it is carried out once, as the public document tells it.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "the document reads it; requests are read by `Idempotency::of`"
+)]
+pub struct IdempotencyKey {
+    /// Of your own choice, another for each request. The same key with the same body gets the first answer again, with
+    /// `Idempotency-Replayed: true`, also after a crash, for 48 hours; with another body it is a 409.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]([ -~]*[!-~])?$"
+    )]
+    key: Option<String>,
+}
+
 /// The answer of an operation, as it is stored and replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

@@ -5,6 +5,7 @@
 
 mod body;
 mod caller;
+mod catalogue;
 pub mod csv;
 mod idempotency;
 mod media;
@@ -17,9 +18,10 @@ mod stream;
 
 pub use body::{Body, Params};
 pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
+pub use catalogue::CATALOGUE;
 pub use idempotency::{
-    Answer, GivenAnswers, Idempotency, IdempotencyError, KEPT as ANSWERS_KEPT, KEPT_HEADER, Kept,
-    migrations, prune as prune_answers,
+    Answer, GivenAnswers, Idempotency, IdempotencyError, IdempotencyKey, KEPT as ANSWERS_KEPT,
+    KEPT_HEADER, Kept, migrations, prune as prune_answers,
 };
 pub use media::prefers;
 pub use origin::{ORIGIN_HEADER, Origin};

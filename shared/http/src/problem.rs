@@ -74,7 +74,9 @@ impl Code {
         }
     }
 
-    const fn status(self) -> StatusCode {
+    /// Its HTTP status.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
         match self {
             Self::InvalidRequest | Self::InvalidJson => StatusCode::BAD_REQUEST,
             Self::InvalidToken | Self::InvalidClient => StatusCode::UNAUTHORIZED,
@@ -92,7 +94,9 @@ impl Code {
         }
     }
 
-    const fn title(self) -> &'static str {
+    /// The kind in plain words.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
         match self {
             Self::InvalidRequest => "The request is not acceptable",
             Self::InvalidJson => "The body is not JSON",
@@ -114,7 +118,9 @@ impl Code {
         }
     }
 
-    const fn retryable(self) -> bool {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub const fn retryable(self) -> bool {
         matches!(
             self,
             Self::RateLimited
@@ -140,12 +146,14 @@ pub struct FieldError {
 /// The body of every error answer, `application/problem+json`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ProblemDocument {
-    /// Stable URI of the kind of problem.
+    /// The kind of problem, a reference that the platform serves: cause and remedy (RFC 9457 3.1.1).
     #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
     pub problem_type: String,
     /// The kind in plain words.
     pub title: String,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What was wrong with this request, and what to do.
     pub detail: String,
@@ -265,7 +273,7 @@ impl Problem {
     #[must_use]
     pub fn document(&self) -> ProblemDocument {
         ProblemDocument {
-            problem_type: format!("urn:warikan:problem:{}", self.code.as_str()),
+            problem_type: format!("{}{}", crate::CATALOGUE, self.code.as_str()),
             title: self.code.title().to_owned(),
             status: self.code.status().as_u16(),
             detail: self.detail.clone(),

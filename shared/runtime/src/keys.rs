@@ -22,6 +22,7 @@ use warikan_http::Cursors;
 use warikan_types::{Entropy, PseudonymKey, Sealer};
 
 use crate::{
+    data_keys::{FileWrapping, KeyWrapping, NamedKey, Reload},
     token_keys::{OwnTokenKey, TokenKeys},
     tokens_read::TokensRead,
 };
@@ -38,7 +39,23 @@ struct KeyFile {
     seal: String,
     pseudonym: String,
     cursor: String,
+    /// The keys that wrap the tenants' data keys, the one in force first. Without any the one is that follows from `seal`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    wrapping: Vec<WrappingKey>,
 }
+
+/// A key that wraps data keys.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrappingKey {
+    /// Its name, which data keys remember.
+    name: String,
+    /// Hexadecimal, 32 octets.
+    key: String,
+}
+
+/// The name of the wrapping key that follows from `seal`.
+const FIRST_WRAPPING: &str = "seal";
 
 /// The keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +78,7 @@ pub enum KeyError {
 
 /// The keys, ready for use. Clones share them.
 #[derive(Clone)]
-pub struct Keys(Arc<Inner>);
+pub struct Keys(Arc<Inner>, Arc<dyn KeyWrapping>);
 
 struct Inner {
     tokens_read: TokensRead,
@@ -105,7 +122,7 @@ impl Keys {
             }
             Err(error) => return Err(failed(error)),
         };
-        Self::from_file(&file, entropy).ok_or(KeyError::Content {
+        Self::from_file(&file, Some(path), entropy).ok_or(KeyError::Content {
             path: path.to_owned(),
         })
     }
@@ -127,7 +144,7 @@ impl Keys {
         })?;
         serde_json::from_slice(&text)
             .ok()
-            .and_then(|file| Self::from_file(&file, entropy))
+            .and_then(|file| Self::from_file(&file, Some(path), entropy))
             .ok_or(KeyError::Content {
                 path: path.to_owned(),
             })
@@ -139,16 +156,12 @@ impl Keys {
     /// Never: generated keys have the right form.
     #[must_use]
     pub fn ephemeral(entropy: &Entropy) -> Self {
-        Self::from_file(&KeyFile::generate(entropy), entropy)
+        Self::from_file(&KeyFile::generate(entropy), None, entropy)
             .expect("generated keys are well-formed")
     }
 
-    fn from_file(file: &KeyFile, entropy: &Entropy) -> Option<Self> {
-        let bytes = |text: &str| {
-            let mut key = [0; 32];
-            hex::decode_to_slice(text, &mut key).ok().map(|()| key)
-        };
-        Some(Self(Arc::new(Inner {
+    fn from_file(file: &KeyFile, path: Option<&Path>, entropy: &Entropy) -> Option<Self> {
+        let inner = Inner {
             tokens_read: TokensRead::default(),
             tokens: TokenKeys::new(SigningKey::from_seed(&bytes(&file.token)?)?),
             internal: SigningKey::from_seed(&internal_seed(&bytes(&file.token)?))?,
@@ -156,7 +169,53 @@ impl Keys {
             sealer: Sealer::new(bytes(&file.seal)?, entropy.clone()),
             pseudonym: PseudonymKey::new(bytes(&file.pseudonym)?),
             cursors: Cursors::new(bytes(&file.cursor)?),
-        })))
+        };
+        let reload = path.map(|path| {
+            let path = path.to_owned();
+            let reload: Reload = Box::new(move || {
+                let text = std::fs::read(&path).ok()?;
+                serde_json::from_slice::<KeyFile>(&text).ok()?.wrapping()
+            });
+            reload
+        });
+        let wrapping = FileWrapping::new(file.wrapping()?, reload, entropy);
+        Some(Self(Arc::new(inner), Arc::new(wrapping)))
+    }
+
+    /// With something else that wraps data keys: a key management service.
+    #[must_use]
+    pub fn with_wrapping(mut self, wrapping: Arc<dyn KeyWrapping>) -> Self {
+        self.1 = wrapping;
+        self
+    }
+
+    /// Wraps and unwraps the tenants' data keys.
+    #[must_use]
+    pub fn wrapping(&self) -> &Arc<dyn KeyWrapping> {
+        &self.1
+    }
+
+    /// Puts a new wrapping key into the key file, in front of the others, under a name that is not there yet; gives the name.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or holds no keys.
+    pub fn add_wrapping(path: &Path, entropy: &Entropy) -> Result<String, KeyError> {
+        let failed = |source| KeyError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let text = std::fs::read(path).map_err(failed)?;
+        let mut file: KeyFile = serde_json::from_slice(&text).map_err(|_| KeyError::Content {
+            path: path.to_owned(),
+        })?;
+        let name = format!("wrapping-{}", hex::encode(entropy.bytes::<4>()));
+        let key = WrappingKey {
+            name: name.clone(),
+            key: hex::encode(entropy.bytes::<32>()),
+        };
+        file.wrapping.insert(0, key);
+        replace_private(path, &file).map_err(failed)?;
+        Ok(name)
     }
 
     /// Seals personal data at rest.
@@ -260,10 +319,15 @@ impl Keys {
 /// A key of its own for internal tokens, derived from the one for access tokens (an HMAC as in RFC 5869 2.3, one block), so that
 /// key files made before there were several processes go on serving.
 fn internal_seed(token: &[u8; 32]) -> [u8; 32] {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, token);
-    let mut seed = [0; 32];
-    seed.copy_from_slice(hmac::sign(&key, b"warikan internal token\x01").as_ref());
-    seed
+    derived(token, b"warikan internal token\x01")
+}
+
+/// A key that follows from another.
+fn derived(from: &[u8; 32], what_for: &[u8]) -> [u8; 32] {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, from);
+    let mut derived = [0; 32];
+    derived.copy_from_slice(hmac::sign(&key, what_for).as_ref());
+    derived
 }
 
 impl KeyFile {
@@ -275,8 +339,32 @@ impl KeyFile {
             seal: key(),
             pseudonym: key(),
             cursor: key(),
+            wrapping: Vec::new(),
         }
     }
+}
+
+impl KeyFile {
+    /// The keys that wrap data keys, the one in force first.
+    fn wrapping(&self) -> Option<Vec<NamedKey>> {
+        let mut keys = Vec::with_capacity(self.wrapping.len() + 1);
+        for one in &self.wrapping {
+            keys.push(NamedKey {
+                name: one.name.clone(),
+                key: bytes(&one.key)?,
+            });
+        }
+        keys.push(NamedKey {
+            name: FIRST_WRAPPING.to_owned(),
+            key: derived(&bytes(&self.seal)?, b"warikan wrapping key\x01"),
+        });
+        Some(keys)
+    }
+}
+
+fn bytes(text: &str) -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(text, &mut key).ok().map(|()| key)
 }
 
 impl SigningKey {
@@ -320,6 +408,26 @@ impl SigningKey {
 
 /// Writes the file whole or not at all, and never readable by others.
 fn write_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
+    let part = write_part(path, file)?;
+    // A link and no rename: of several processes that start at once over no keys, one makes them and the others load those.
+    let placed = std::fs::hard_link(&part, path);
+    std::fs::remove_file(&part)?;
+    match placed {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The same in the place of the one that is there.
+fn replace_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
+    let part = write_part(path, file)?;
+    std::fs::rename(&part, path)?;
+    // The rename itself is on the disk before anything is wrapped under the new key.
+    path.parent()
+        .map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
+
+fn write_part(path: &Path, file: &KeyFile) -> std::io::Result<PathBuf> {
     let part = path.with_extension(format!("{}.part", std::process::id()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -331,13 +439,7 @@ fn write_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
     let mut out = options.open(&part)?;
     out.write_all(&serde_json::to_vec_pretty(file)?)?;
     out.sync_all()?;
-    // A link and no rename: of several processes that start at once over no keys, one makes them and the others load those.
-    let placed = std::fs::hard_link(&part, path);
-    std::fs::remove_file(&part)?;
-    match placed {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    Ok(part)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod access_token;
 mod cache;
 mod clock_guard;
 mod config;
+mod data_keys;
 mod database;
 mod internal_token;
 mod keys;
@@ -25,6 +26,10 @@ pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
 pub use cache::{Cache, Decision, Memory, Quota, RedisCache};
 pub use clock_guard::{ClockGuard, Doubt, LOOK as LOOK_AT_CLOCKS, Reference, TOLERANCE};
 pub use config::{ConfigError, load as load_config};
+pub use data_keys::{
+    DataKeyError, DataKeys, KeyWrapping, Rewrapped, WrapError, Wrapped, data_key_migrations,
+    destroy_data_keys,
+};
 pub use database::{
     CommitObserver, DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, Inspection,
     OpenError, Postgres, Session,

@@ -15,6 +15,10 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The same as a pattern for readers of the document.
+const PATTERN: &str =
+    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw](==)?|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=?)?$";
+
 /// Bytes whose wire form is base64 (RFC 4648 4).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Base64Bytes(pub Vec<u8>);
@@ -37,6 +41,7 @@ impl utoipa::PartialSchema for Base64Bytes {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .content_encoding("base64")
+            .pattern(Some(PATTERN))
             .into()
     }
 }

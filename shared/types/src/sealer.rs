@@ -6,14 +6,19 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 
 use crate::Entropy;
 
-/// First octet of a box: which key and algorithm made it.
-const VERSION: u8 = 1;
+/// First octet of a box: which key and algorithm made it. The platform's own key.
+const PLATFORM: u8 = 1;
+/// A tenant's data key.
+const TENANT: u8 = 2;
 
-/// Seals and opens boxes under the platform's data key. Clones share the key.
+/// Seals and opens boxes under one key: the platform's, or a tenant's. Clones share the key.
 #[derive(Clone)]
 pub struct Sealer {
+    version: u8,
     key: Arc<LessSafeKey>,
     entropy: Entropy,
+    /// Opens what was sealed before the tenant had a key.
+    before: Option<Arc<Self>>,
 }
 
 /// A box cannot be opened here.
@@ -30,8 +35,20 @@ impl Sealer {
     pub fn new(key: [u8; 32], entropy: Entropy) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, &key).expect("AES-256 takes 32 octets");
         Self {
+            version: PLATFORM,
             key: Arc::new(LessSafeKey::new(key)),
             entropy,
+            before: None,
+        }
+    }
+
+    /// A sealer under a tenant's data key. It opens what the platform's key had sealed before as well.
+    #[must_use]
+    pub fn of_tenant(key: [u8; 32], entropy: Entropy, platform: &Self) -> Self {
+        Self {
+            version: TENANT,
+            before: Some(Arc::new(platform.clone())),
+            ..Self::new(key, entropy)
         }
     }
 
@@ -52,7 +69,7 @@ impl Sealer {
             )
             .expect("a box is smaller than 64 GiB");
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + body.len());
-        sealed.push(VERSION);
+        sealed.push(self.version);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&body);
         sealed
@@ -64,7 +81,11 @@ impl Sealer {
     /// [`SealError`], without saying which of its causes.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (version, rest) = sealed.split_first().ok_or(SealError)?;
-        if *version != VERSION || rest.len() < NONCE_LEN {
+        if *version != self.version {
+            let before = self.before.as_ref().ok_or(SealError)?;
+            return before.open(place, sealed);
+        }
+        if rest.len() < NONCE_LEN {
             return Err(SealError);
         }
         let (nonce, body) = rest.split_at(NONCE_LEN);
@@ -103,5 +124,18 @@ mod tests {
         let stranger = Sealer::new([2; 32], Entropy::seeded(3));
         assert_eq!(stranger.open("evidence/a", &sealed), Err(SealError));
         assert_eq!(sealer.open("evidence/a", &[]), Err(SealError));
+    }
+
+    #[test]
+    fn a_tenants_boxes_are_its_own_and_the_platforms_older_ones_open_too() {
+        let platform = Sealer::new([1; 32], Entropy::seeded(3));
+        let tenant = Sealer::of_tenant([2; 32], Entropy::seeded(4), &platform);
+        let other = Sealer::of_tenant([3; 32], Entropy::seeded(5), &platform);
+        let older = platform.seal("a", b"text");
+        assert_eq!(tenant.open("a", &older).unwrap(), b"text");
+        let newer = tenant.seal("a", b"text");
+        assert_eq!(tenant.open("a", &newer).unwrap(), b"text");
+        assert_eq!(platform.open("a", &newer), Err(SealError));
+        assert_eq!(other.open("a", &newer), Err(SealError));
     }
 }

@@ -3,7 +3,11 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, schema::Type};
+
+/// The same as a pattern for readers of the document; nobody needs more digits.
+const PATTERN: &str =
+    "^P(?!$)([0-9]{1,9}W)?([0-9]{1,9}D)?(T(?!$)([0-9]{1,9}H)?([0-9]{1,9}M)?([0-9]{1,9}S)?)?$";
 
 /// A length of time, `PT24H`, `P1D`, `P1DT12H30M`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,7 +97,7 @@ impl utoipa::PartialSchema for Span {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Duration)))
+            .pattern(Some(PATTERN))
             .into()
     }
 }

@@ -55,6 +55,8 @@ pub(crate) async fn read(
 }
 
 /// Remove the monthly budget
+///
+/// Nothing is told of thresholds any more. Usage goes on.
 #[utoipa::path(tag = "billing", operation_id = "remove_budget", security(("oauth2" = ["billing"])),
     responses(
         (status = 204, description = "It is gone."),

@@ -25,7 +25,7 @@ fn check_reason(reason: &str) -> Result<(), Problem> {
 /// A qualified return invoice (適格返還請求書) over parts of an invoice's lines. The invoice itself stays as it is. Several may
 /// stand against one invoice, up to its amounts.
 #[utoipa::path(tag = "operator", operation_id = "issue_credit_note", request_body = NewCreditNote,
-    params(("id" = InvoiceId, Path, description = "The invoice.")), security(("oauth2" = ["operator"])),
+    params(("id" = InvoiceId, Path, description = "The invoice."), warikan_http::IdempotencyKey), security(("oauth2" = ["operator"])),
     responses(
         (status = 201, description = "The credit note stands.", body = InvoiceView),
         (status = 400, description = "A field is not acceptable.", body = ProblemDocument),
@@ -69,7 +69,7 @@ pub(crate) async fn credit(
 /// Credits all that is left of it, tax included, so that invoice and credit notes together come to nothing; and issues it anew
 /// if that is asked for, with the recipient's and the issuer's present names.
 #[utoipa::path(tag = "operator", operation_id = "void_invoice", request_body = Voiding,
-    params(("id" = InvoiceId, Path, description = "The invoice.")), security(("oauth2" = ["operator"])),
+    params(("id" = InvoiceId, Path, description = "The invoice."), warikan_http::IdempotencyKey), security(("oauth2" = ["operator"])),
     responses(
         (status = 201, description = "The invoice is void.", body = Voided),
         (status = 400, description = "A field is not acceptable.", body = ProblemDocument),

@@ -29,8 +29,10 @@ pub(crate) struct CostsQuery {
     /// A calendar month in Japan, such as `2026-11`.
     month: BillingMonth,
     /// Rows per page, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
@@ -38,7 +40,7 @@ pub(crate) struct CostsQuery {
 ///
 /// What the certified system costs all tenants together. When the month is closed, the costs of each category are split
 /// among the tenants that were active in it by the published key: one part equally, one by billed units, to the yen.
-#[utoipa::path(tag = "operator", operation_id = "enter_shared_cost", request_body = NewSharedCost, security(("oauth2" = ["operator"])),
+#[utoipa::path(tag = "operator", params(warikan_http::IdempotencyKey), operation_id = "enter_shared_cost", request_body = NewSharedCost, security(("oauth2" = ["operator"])),
     responses(
         (status = 201, description = "It is entered.", body = SharedCostView),
         (status = 400, description = "A field is not acceptable.", body = ProblemDocument),
@@ -69,6 +71,8 @@ pub(crate) async fn enter(
 }
 
 /// List a month's shared costs
+///
+/// What was entered for the month, in the order of its entering.
 #[utoipa::path(tag = "operator", operation_id = "list_shared_costs", params(CostsQuery), security(("oauth2" = ["operator"])),
     responses(
         (status = 200, description = "A page of costs, in the order of entering.", body = Page<SharedCostView>),

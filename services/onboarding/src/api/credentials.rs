@@ -28,7 +28,7 @@ pub(super) fn client_of(request: &HttpRequest) -> Result<ClientId, Problem> {
 /// Make a credential for a tenant
 ///
 /// With a secret, with public keys (`private_key_jwt`), or with both. A tenant may have 100.
-#[utoipa::path(operation_id = "create_credential", tag = "operator", params(("id" = TenantId, Path)), request_body = NewCredential, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "create_credential", tag = "operator", params(("id" = TenantId, Path, description = "The tenant."), warikan_http::IdempotencyKey), request_body = NewCredential, security(("oauth2" = ["operator"])),
     responses((status = 201, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -49,8 +49,10 @@ pub(crate) async fn create(
     Ok(answer.await?.into())
 }
 
-/// A tenant's credentials, without their secrets
-#[utoipa::path(operation_id = "list_credentials", tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
+/// List a tenant's credentials
+///
+/// Of both environments, without their secrets.
+#[utoipa::path(operation_id = "list_credentials", tag = "operator", params(("id" = TenantId, Path, description = "The tenant.")), security(("oauth2" = ["operator"])),
     responses((status = 200, body = Page<CredentialView>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/operator/tenants/{id}/credentials")]
 pub(crate) async fn list(
@@ -68,7 +70,7 @@ pub(crate) async fn list(
 /// Change a credential
 ///
 /// Its name, end, networks and public keys. Tokens that were given before keep what they had, for five minutes at most.
-#[utoipa::path(operation_id = "change_credential", tag = "operator", params(("id" = TenantId, Path), ("client_id" = ClientId, Path)), request_body = CredentialSettings, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "change_credential", tag = "operator", params(("id" = TenantId, Path, description = "The tenant."), ("client_id" = ClientId, Path, description = "The credential, by its client id.")), request_body = CredentialSettings, security(("oauth2" = ["operator"])),
     responses((status = 200, body = CredentialView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -90,7 +92,7 @@ pub(crate) async fn change(
 /// Rotate a credential's secret
 ///
 /// The answer shows the new secret, once; the one before stays good for the overlap. A second rotation within it ends the first secret.
-#[utoipa::path(operation_id = "rotate_credential", tag = "operator", params(("id" = TenantId, Path), ("client_id" = ClientId, Path)), request_body = Rotation, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "rotate_credential", tag = "operator", params(("id" = TenantId, Path, description = "The tenant."), ("client_id" = ClientId, Path, description = "The credential, by its client id."), warikan_http::IdempotencyKey), request_body = Rotation, security(("oauth2" = ["operator"])),
     responses((status = 200, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -115,7 +117,7 @@ pub(crate) async fn rotate(
 /// Revoke a credential
 ///
 /// New tokens are refused at once; one already given is over within five minutes.
-#[utoipa::path(operation_id = "revoke_credential", tag = "operator", params(("id" = TenantId, Path), ("client_id" = ClientId, Path)), security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "revoke_credential", tag = "operator", params(("id" = TenantId, Path, description = "The tenant."), ("client_id" = ClientId, Path, description = "The credential, by its client id.")), security(("oauth2" = ["operator"])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/operator/tenants/{id}/credentials/{client_id}")]
 pub(crate) async fn revoke(

@@ -24,6 +24,7 @@ use crate::{Onboarding, client_assertion::ASSERTION_TYPE, grant_token::Proof};
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRequest {
     /// `client_credentials`
+    #[schema(pattern = "^client_credentials$")]
     grant_type: String,
     /// Scopes separated by spaces; all of the client's where absent.
     scope: Option<String>,
@@ -36,6 +37,7 @@ pub(crate) struct TokenRequest {
     client_assertion_type: Option<String>,
     /// With `private_key_jwt`: a JWT whose `iss` and `sub` are the client id and whose `aud` is this platform's issuer or token endpoint,
     /// with `jti`, `iat` and an `exp` at most five minutes away, signed by a registered key.
+    #[schema(max_length = 4096)]
     client_assertion: Option<String>,
 }
 
@@ -186,7 +188,9 @@ fn read_basic(value: &str) -> Option<(String, Secret<String>)> {
 }
 
 /// Authorization server metadata (RFC 8414)
-#[utoipa::path(tag = "access", security(()), responses((status = 200, body = serde_json::Value)))]
+///
+/// Where tokens are given, how clients authenticate, and which scopes there are. `private_key_jwt` is among the methods where the platform was told its own name.
+#[utoipa::path(tag = "access", security(()), responses((status = 200, body = super::discovery::ServerMetadata)))]
 #[get("/.well-known/oauth-authorization-server")]
 pub(crate) async fn metadata(request: HttpRequest, onboarding: Data<Onboarding>) -> HttpResponse {
     let origin = Origin::of(&request);
@@ -213,8 +217,10 @@ pub(crate) async fn metadata(request: HttpRequest, onboarding: Data<Onboarding>)
     }))
 }
 
-/// The platform's public keys: access tokens and receipts (RFC 7517)
-#[utoipa::path(tag = "access", security(()), responses((status = 200, body = serde_json::Value)))]
+/// The platform's public keys (RFC 7517)
+///
+/// What access tokens and receipts are signed with: enough to judge a receipt offline, years later. May be kept for five minutes.
+#[utoipa::path(tag = "access", security(()), responses((status = 200, body = super::discovery::PublicKeys)))]
 #[get("/.well-known/jwks.json")]
 pub(crate) async fn jwks(onboarding: Data<Onboarding>) -> HttpResponse {
     HttpResponse::Ok()

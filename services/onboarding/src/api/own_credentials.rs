@@ -25,7 +25,7 @@ fn holder(scope: TenantScope) -> Holder {
 /// Make a credential
 ///
 /// With a secret, with public keys (`private_key_jwt`), or with both; of the environment that the token is for.
-#[utoipa::path(operation_id = "create_own_credential", tag = "access", request_body = NewCredential, security(("oauth2" = ["access"])),
+#[utoipa::path(operation_id = "create_own_credential", tag = "access", params(warikan_http::IdempotencyKey), request_body = NewCredential, security(("oauth2" = ["access"])),
     responses((status = 201, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -52,7 +52,9 @@ pub(crate) async fn create(
     Ok(answer.await?.into())
 }
 
-/// The tenant's credentials in this environment, without their secrets
+/// List credentials
+///
+/// The tenant's in this environment, without their secrets, with the minute of their last use.
 #[utoipa::path(operation_id = "list_own_credentials", tag = "access", security(("oauth2" = ["access"])),
     responses((status = 200, body = Page<CredentialView>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/credentials")]
@@ -69,7 +71,7 @@ pub(crate) async fn list(
 /// Change a credential
 ///
 /// Its name, end, networks and public keys. Tokens that were given before keep what they had, for five minutes at most.
-#[utoipa::path(operation_id = "change_own_credential", tag = "access", params(("id" = ClientId, Path)), request_body = CredentialSettings, security(("oauth2" = ["access"])),
+#[utoipa::path(operation_id = "change_own_credential", tag = "access", params(("id" = ClientId, Path, description = "The credential, by its client id.")), request_body = CredentialSettings, security(("oauth2" = ["access"])),
     responses((status = 200, body = CredentialView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -89,7 +91,7 @@ pub(crate) async fn change(
 /// Rotate a credential's secret
 ///
 /// The answer shows the new secret, once; the one before stays good for the overlap. A second rotation within it ends the first secret.
-#[utoipa::path(operation_id = "rotate_own_credential", tag = "access", params(("id" = ClientId, Path)), request_body = Rotation, security(("oauth2" = ["access"])),
+#[utoipa::path(operation_id = "rotate_own_credential", tag = "access", params(("id" = ClientId, Path, description = "The credential, by its client id."), warikan_http::IdempotencyKey), request_body = Rotation, security(("oauth2" = ["access"])),
     responses((status = 200, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -113,7 +115,7 @@ pub(crate) async fn rotate(
 /// Revoke a credential
 ///
 /// New tokens are refused at once; one already given is over within five minutes. It may be the one that the token was given to.
-#[utoipa::path(operation_id = "revoke_own_credential", tag = "access", params(("id" = ClientId, Path)), security(("oauth2" = ["access"])),
+#[utoipa::path(operation_id = "revoke_own_credential", tag = "access", params(("id" = ClientId, Path, description = "The credential, by its client id.")), security(("oauth2" = ["access"])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/credentials/{id}")]
 pub(crate) async fn revoke(

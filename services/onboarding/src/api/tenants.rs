@@ -27,10 +27,20 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct Application {
     /// Legal name, 1 to 200 characters, as invoices will carry it.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: String,
     /// `business` by default.
     kind: Option<TenantKind>,
     /// The price plan; `standard` by default.
+    #[schema(
+        min_length = 1,
+        max_length = 50,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     plan: Option<String>,
 }
 
@@ -40,6 +50,11 @@ pub(crate) struct Application {
 pub(crate) struct ChecklistEntry {
     item: ChecklistItem,
     /// Where the proof lies, 1 to 500 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 500,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     evidence: String,
     /// The date on the document, `2026-11-21`; today in Japan where absent.
     date: Option<chrono::NaiveDate>,
@@ -58,7 +73,7 @@ pub(crate) struct Step {
 /// Take on a tenant
 ///
 /// It starts as `applied`: its sandbox is open, production is not.
-#[utoipa::path(operation_id = "create_tenant", tag = "operator", request_body = Application, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "create_tenant", tag = "operator", params(warikan_http::IdempotencyKey), request_body = Application, security(("oauth2" = ["operator"])),
     responses((status = 201, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -79,7 +94,9 @@ pub(crate) async fn apply(
     Ok(onboarding.take_on(caller.client, new, &once).await?.into())
 }
 
-/// The tenants
+/// List tenants
+///
+/// In the order of their application, with what stands of the go-live checklist and what is missing.
 #[utoipa::path(operation_id = "list_tenants", tag = "operator", params(PageQuery), security(("oauth2" = ["operator"])),
     responses((status = 200, body = Page<TenantView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/operator/tenants")]
@@ -105,8 +122,10 @@ pub(crate) async fn list(
     }))
 }
 
-/// One tenant
-#[utoipa::path(operation_id = "read_tenant", tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
+/// Read a tenant
+///
+/// Its state, what stands of the go-live checklist, and what is missing before production.
+#[utoipa::path(operation_id = "read_tenant", tag = "operator", params(("id" = TenantId, Path, description = "The tenant.")), security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/operator/tenants/{id}")]
 pub(crate) async fn read(
@@ -122,7 +141,7 @@ pub(crate) async fn read(
 /// Record an item of the go-live checklist
 ///
 /// With its evidence and the document's date; who recorded it and when is kept. Recording it again replaces it.
-#[utoipa::path(operation_id = "record_checklist_item", tag = "operator", params(("id" = TenantId, Path)), request_body = ChecklistEntry, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "record_checklist_item", tag = "operator", params(("id" = TenantId, Path, description = "The tenant.")), request_body = ChecklistEntry, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -165,7 +184,7 @@ pub(crate) async fn set_particulars(
 /// 409 with what is missing while the checklist does not allow it; an association's members are wanted before it is notified. Repeating a
 /// step that is done changes nothing. *Suspended*: nothing of production is accepted, watched or delivered until it is active again. *Closed* is
 /// final: credentials, watches and webhook endpoints end, and what was used is invoiced when its month is closed.
-#[utoipa::path(operation_id = "advance_tenant", tag = "operator", params(("id" = TenantId, Path)), request_body = Step, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "advance_tenant", tag = "operator", params(("id" = TenantId, Path, description = "The tenant.")), request_body = Step, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]

@@ -26,7 +26,7 @@ const CSV: &str = "text/csv";
 /// Everything that is not good: revoked, expired, or not to be found out; once for each customer number. As JSON in pages, or
 /// whole with `Accept: text/csv` (RFC 4180; no cell can be taken for a formula) or `Accept: application/x-ndjson`. There once
 /// the campaign is completed.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`"), PageQuery), security(("oauth2" = ["campaigns"])),
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign."), PageQuery), security(("oauth2" = ["campaigns"])),
     responses((status = 200, content((Page<ChangeView> = "application/json"), (String = "text/csv"), (ChangeView = "application/x-ndjson"))),
         (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
         (status = 404, body = ProblemDocument), (status = 409, description = "The campaign is not completed.", body = ProblemDocument)))]
@@ -102,7 +102,7 @@ fn whole(
 /// One line for each certificate, in the order of their handles: `<handle>,<state>,<reason>,<revoked_at>`, the last two empty
 /// where there is none. These lines are the entries of the tree whose root the receipt signs (RFC 6962 2.1, SHA-256), so
 /// that everyone can recompute it: `warikan campaign verify --results`.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`")), security(("oauth2" = ["campaigns"])),
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), security(("oauth2" = ["campaigns"])),
     responses((status = 200, content_type = "text/plain", body = String), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 409, description = "The campaign is not completed.", body = ProblemDocument)))]
@@ -135,7 +135,7 @@ pub(crate) async fn list_results(
 /// Prove that a campaign checked a certificate.
 ///
 /// Its result and the audit path (RFC 6962 2.1.1) from it to the root that the receipt signs: `warikan campaign verify --proof`.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`"), ("handle" = String, Path, description = "`crt_..`")), security(("oauth2" = ["campaigns"])),
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign."), ("handle" = warikan_types::CertificateHandle, Path, description = "The certificate's handle.")), security(("oauth2" = ["campaigns"])),
     responses((status = 200, body = ProofView), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, description = "No such campaign, or the certificate was not in it.", body = ProblemDocument),
         (status = 409, description = "The campaign is not completed.", body = ProblemDocument)))]

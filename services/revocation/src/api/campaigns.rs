@@ -35,7 +35,7 @@ const BATCH: usize = 500;
 /// `campaign.completed`; then changes, results and the signed receipt are there. A certificate counts once in a campaign, and
 /// a check by list once per certificate and calendar month (JST) on the bill, however often it is checked.
 #[utoipa::path(tag = "campaigns", request_body = NewCampaign, security(("oauth2" = ["campaigns"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key gives the same answer.")),
+    params(warikan_http::IdempotencyKey),
     responses((status = 201, body = CampaignView), (status = 400, description = "Among others `unknown_ref`: nothing is watched under that customer number.", body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
         (status = 409, description = "Twenty campaigns are open already.", body = ProblemDocument),
@@ -78,7 +78,9 @@ fn check_refs(selector: &Selector) -> Result<(), Problem> {
     }
 }
 
-/// List your campaigns, oldest first.
+/// List campaigns
+///
+/// Yours in this environment, oldest first, with their progress.
 #[utoipa::path(tag = "campaigns", params(PageQuery), security(("oauth2" = ["campaigns"])),
     responses((status = 200, body = Page<CampaignView>), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
@@ -108,7 +110,7 @@ pub(crate) async fn list_campaigns(
 /// Show a campaign.
 ///
 /// How far it is, what it has found so far, and at the end its receipt.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`")), security(("oauth2" = ["campaigns"])),
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), security(("oauth2" = ["campaigns"])),
     responses((status = 200, body = CampaignView), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/campaigns/{id}")]
@@ -146,7 +148,7 @@ pub(crate) struct PortfolioLine {
 /// (`application/x-ndjson`, one a line), in as many parts as you like, 10 million certificates in all. Lines have at most 16,384
 /// octets. What is wrong with a line is told by its number, and the other lines are taken. A certificate that is in the portfolio
 /// already stays as it is, so a part whose answer was lost may be sent again.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`")), security(("oauth2" = ["campaigns"])),
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), security(("oauth2" = ["campaigns"])),
     request_body(content((String = "text/csv"), (PortfolioLine = "application/x-ndjson"))),
     responses((status = 200, body = Taken), (status = 400, description = "The body broke off, or its table names no column it may.", body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
@@ -229,7 +231,7 @@ pub(crate) struct CampaignStart {}
 /// Start a campaign over an uploaded portfolio.
 ///
 /// Starting it again changes nothing.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`")), request_body = CampaignStart,
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), request_body = CampaignStart,
     security(("oauth2" = ["campaigns"])),
     responses((status = 200, body = CampaignView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
@@ -247,7 +249,7 @@ pub(crate) async fn start_campaign(
 /// Give a campaign up.
 ///
 /// One that is completed stays. Giving it up again changes nothing.
-#[utoipa::path(tag = "campaigns", params(("id" = String, Path, description = "`cmp_..`")), security(("oauth2" = ["campaigns"])),
+#[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), security(("oauth2" = ["campaigns"])),
     responses((status = 204, description = "Given up."), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 409, description = "It is completed.", body = ProblemDocument)))]

@@ -26,8 +26,8 @@ use crate::{
 /// With `at`, from the archive: what was known then, also of certificates that have ended and left the lists since. What became known
 /// later is not in it. Of a time before the first list nothing is known: `unknown`, with `known_since`.
 #[utoipa::path(tag = "watches", request_body = NewCheck, security(("oauth2" = ["watches"])),
-    params(("id" = String, Path, description = "The certificate's handle, `crt_..`"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key gives the same answer.")),
+    params(("id" = warikan_types::CertificateHandle, Path, description = "The certificate's handle."),
+        warikan_http::IdempotencyKey),
     responses((status = 200, body = StatusView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument),
@@ -70,8 +70,10 @@ pub(crate) async fn check_certificate(
     Ok(answer.into())
 }
 
-/// List the checks you asked for, oldest first.
-#[utoipa::path(tag = "watches", params(("id" = String, Path, description = "The certificate's handle, `crt_..`"), PageQuery),
+/// List a certificate's checks
+///
+/// Those that you asked for, oldest first, with what was answered then.
+#[utoipa::path(tag = "watches", params(("id" = warikan_types::CertificateHandle, Path, description = "The certificate's handle."), PageQuery),
     security(("oauth2" = ["watches"])),
     responses((status = 200, body = Page<StatusView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]

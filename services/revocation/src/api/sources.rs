@@ -21,7 +21,9 @@ use crate::{
     store::{environment_of, sources},
 };
 
-/// Show how fresh the revocation information of your environment is.
+/// Show the freshness of revocation information
+///
+/// Of your environment: how many lists there are, how old the oldest is, how many are past their nextUpdate.
 #[utoipa::path(tag = "watches", security(("oauth2" = ["watches"])),
     responses((status = 200, body = Freshness), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/freshness")]
@@ -136,7 +138,9 @@ pub(crate) struct SourcePage {
     open_problems: Vec<SourceProblem>,
 }
 
-/// List the revocation lists with their freshness.
+/// List the sources of revocation lists
+///
+/// With their freshness, and what is odd about one.
 #[utoipa::path(tag = "operator", params(PageQuery), security(("oauth2" = ["operator"])),
     responses((status = 200, body = SourcePage), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]

@@ -24,9 +24,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewWatch {
     /// The certificate, DER.
+    #[schema(value_type = String, content_encoding = "base64", max_length = 21848)]
     certificate: Base64Bytes,
     /// Your own customer number, 1 to 256 characters; told back with the flag.
     #[serde(default, rename = "ref")]
+    #[schema(min_length = 1, max_length = 256)]
     reference: Option<String>,
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct NewWatch {
 /// certificate that is revoked already is flagged at once. Watching the same certificate under the same reference
 /// again answers 200 with the watch that exists.
 #[utoipa::path(tag = "watches", request_body = NewWatch, security(("oauth2" = ["watches"])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Repeating the request with the same key gives the same answer.")),
+    params(warikan_http::IdempotencyKey),
     responses((status = 201, body = WatchView), (status = 200, description = "The same certificate is already watched under the same reference.", body = WatchView),
         (status = 400, description = "`/certificate` is no DER, no certificate, of an unknown issuer or the other environment, of an unserved kind, or expired.", body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument),
@@ -87,12 +89,16 @@ pub(crate) struct WatchQuery {
     /// Only those in this state.
     state: Option<WatchState>,
     /// Rows per page, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u64>,
     /// The `next_cursor` of the page before.
+    #[param(max_length = 128, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
-/// List your watches, oldest first.
+/// List watches
+///
+/// Yours in this environment, oldest first, all or those in one state.
 #[utoipa::path(tag = "watches", params(WatchQuery), security(("oauth2" = ["watches"])),
     responses((status = 200, body = Page<WatchView>), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
@@ -122,8 +128,10 @@ pub(crate) async fn list_watches(
     }))
 }
 
-/// Show a watch.
-#[utoipa::path(tag = "watches", params(("id" = String, Path, description = "`wch_..`")), security(("oauth2" = ["watches"])),
+/// Show a watch
+///
+/// Its state, and its flag where the certificate was revoked.
+#[utoipa::path(tag = "watches", params(("id" = warikan_types::WatchId, Path, description = "The watch.")), security(("oauth2" = ["watches"])),
     responses((status = 200, body = WatchView), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/watches/{id}")]
@@ -144,7 +152,7 @@ pub(crate) async fn show_watch(
 /// End a watch.
 ///
 /// It stays visible as `ended`, with its flag if it had one. Ending it again changes nothing.
-#[utoipa::path(tag = "watches", params(("id" = String, Path, description = "`wch_..`")), security(("oauth2" = ["watches"])),
+#[utoipa::path(tag = "watches", params(("id" = warikan_types::WatchId, Path, description = "The watch.")), security(("oauth2" = ["watches"])),
     responses((status = 204, description = "Ended."), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/watches/{id}")]

@@ -45,6 +45,7 @@ pub(crate) enum SelectorWord {
 #[schema(as = CampaignRefs)]
 pub(crate) struct Named {
     /// Your customer numbers, 1 to 5,000; each under watch.
+    #[schema(min_items = 1, max_items = 5000)]
     pub(crate) refs: Vec<String>,
 }
 

@@ -18,7 +18,9 @@ pub(crate) struct ClockView {
     now: Timestamp,
 }
 
-/// What time it is in the sandbox.
+/// Read the sandbox's clock
+///
+/// Certificates and lists of the sandbox are judged by it. Production has the machine's.
 #[utoipa::path(tag = "sandbox", security(()), responses((status = 200, body = ClockView)))]
 #[get("/sandbox/clock")]
 pub(crate) async fn clock(sandbox: Data<Sandbox>) -> HttpResponse {
@@ -33,7 +35,9 @@ pub(crate) struct Advance {
     advance: Span,
 }
 
-/// Moves the sandbox's clock forward. It publishes nothing and never goes back.
+/// Move the sandbox's clock
+///
+/// Forward only, never back; nothing is published by it. Lists grow old and certificates end as they would.
 #[utoipa::path(tag = "sandbox", request_body = Advance, security(()),
     responses((status = 200, body = ClockView), (status = 400, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -51,7 +55,9 @@ pub(crate) async fn advance_clock(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Publish {}
 
-/// Publishes the revocation lists of this moment, and answers when the platform has been told.
+/// Publish the revocation lists
+///
+/// Those of this moment. Answers when the platform has been told.
 #[utoipa::path(tag = "sandbox", request_body = Publish, security(()),
     responses((status = 200, body = PublishedLists), (status = 400, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -78,7 +84,9 @@ pub(crate) struct Faults {
     data: Vec<Fault>,
 }
 
-/// The faults in force at the stand-in for J-LIS.
+/// List the faults in force
+///
+/// What goes wrong at the stand-in for J-LIS at the moment because somebody asked for it.
 #[utoipa::path(tag = "sandbox", security(()), responses((status = 200, body = Faults)))]
 #[get("/sandbox/faults")]
 pub(crate) async fn faults(sandbox: Data<Sandbox>) -> HttpResponse {
@@ -87,7 +95,9 @@ pub(crate) async fn faults(sandbox: Data<Sandbox>) -> HttpResponse {
     })
 }
 
-/// Makes something go wrong at the stand-in for J-LIS, until `clear`.
+/// Set a fault
+///
+/// Makes something go wrong at the stand-in for J-LIS, until `clear`: lists frozen, truncated, swapped, a responder that is silent.
 #[utoipa::path(tag = "sandbox", request_body = NewFault, security(()),
     responses((status = 200, body = Faults), (status = 400, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]

@@ -106,8 +106,10 @@ impl NewEvent {
     }
 }
 
-/// Lets something happen to the person: move, rename, renew, lose, hold, die, cancel, discard or reissue.
-#[utoipa::path(tag = "sandbox", params(("id" = String, Path, description = "psn_..")), request_body = NewEvent, security(()),
+/// Let something happen to a person
+///
+/// They move, take another name, renew, lose or cancel their card, or die; certificates end or are issued as they would be. Lists tell of it when they are published next.
+#[utoipa::path(tag = "sandbox", params(("id" = warikan_types::PersonId, Path, description = "The person."), warikan_http::IdempotencyKey), request_body = NewEvent, security(()),
     responses((status = 200, body = EventAnswer), (status = 400, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/sandbox/persons/{id}/events")]

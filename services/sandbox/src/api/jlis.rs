@@ -52,7 +52,9 @@ pub(crate) struct Index {
     lists: Vec<ListView>,
 }
 
-/// Names every revocation list.
+/// List the revocation lists
+///
+/// Where each CA's list is, by generation of the root and by partition, as the stand-in published it last.
 #[utoipa::path(tag = "jlis", security(()), responses((status = 200, body = Index), (status = 503, body = ProblemDocument)))]
 #[get("/jlis/crl/index.json")]
 pub(crate) async fn index(sandbox: Data<Sandbox>) -> Result<HttpResponse, Problem> {
@@ -86,7 +88,9 @@ pub(crate) async fn index(sandbox: Data<Sandbox>) -> Result<HttpResponse, Proble
         .json(Index { lists }))
 }
 
-/// A revocation list, DER.
+/// Fetch a revocation list
+///
+/// DER (RFC 5280 5), signed by the simulated CA. Faults that were set change what comes here.
 #[utoipa::path(tag = "jlis", security(()),
     params(("ca" = String, Path, description = "signature or authentication"), ("generation" = u32, Path, description = "from 1"),
         ("partition" = String, Path, description = "tokyo-to_kiyose-shi")),
@@ -115,7 +119,9 @@ pub(crate) async fn crl(
         .body(octets))
 }
 
-/// Answers an OCSPRequest (RFC 6960), DER in and out.
+/// Ask the OCSP responder
+///
+/// An OCSPRequest (RFC 6960 4.1) in, an OCSPResponse out, both DER, at most 64 KiB. It answers for the sandbox's certificates.
 #[utoipa::path(tag = "jlis", security(()), request_body(content_type = "application/ocsp-request", content = Vec<u8>),
     responses((status = 200, content_type = "application/ocsp-response", body = Vec<u8>), (status = 413, body = ProblemDocument),
         (status = 415, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
@@ -198,7 +204,9 @@ pub(crate) struct Roots {
     roots: Vec<RootView>,
 }
 
-/// The roots of the simulated CAs. Real trust anchors are never fetched: they are handed over by people.
+/// List the simulated CAs' roots
+///
+/// Certificates in base64 of DER. Real trust anchors are never fetched: they are handed over by people.
 #[utoipa::path(tag = "jlis", security(()), responses((status = 200, body = Roots)))]
 #[get("/jlis/roots")]
 pub(crate) async fn roots(sandbox: Data<Sandbox>) -> HttpResponse {

@@ -19,8 +19,18 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPerson {
     /// Family and given name with U+3000 between them, 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     name: Option<String>,
     /// With full-width digits as registers write them, 1 to 200 characters.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+    )]
     address: Option<String>,
     /// `1980-02-17`; `00` for an unknown month or day. Under 15 there is no signature certificate.
     birth_date: Option<String>,
@@ -47,8 +57,10 @@ pub(super) fn once(
     )
 }
 
-/// Makes a synthetic person with a card.
-#[utoipa::path(tag = "sandbox", request_body = NewPerson, security(()),
+/// Make a person
+///
+/// Synthetic, with a card and both certificates. Everything may be left out.
+#[utoipa::path(tag = "sandbox", params(warikan_http::IdempotencyKey), request_body = NewPerson, security(()),
     responses((status = 201, body = PersonView), (status = 400, body = ProblemDocument),
         (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/sandbox/persons")]
@@ -70,7 +82,9 @@ pub(crate) async fn create_person(
     Ok(sandbox.create_person(wanted, &once).await?.into())
 }
 
-/// The named persons: one for each reason of the closed list, with what to do.
+/// List the named persons
+///
+/// One for each reason of the closed list, with what to send to see it.
 #[utoipa::path(tag = "sandbox", security(()), responses((status = 200, body = Demonstrations)))]
 #[get("/sandbox/persons")]
 pub(crate) async fn list_named_persons(sandbox: Data<Sandbox>) -> Result<HttpResponse, Problem> {
@@ -102,8 +116,10 @@ pub(crate) async fn list_named_persons(sandbox: Data<Sandbox>) -> Result<HttpRes
     Ok(HttpResponse::Ok().json(view))
 }
 
-/// A person, with every certificate ever issued to them.
-#[utoipa::path(tag = "sandbox", params(("id" = String, Path, description = "psn_..")), security(()),
+/// Read a person
+///
+/// With every certificate ever issued to them.
+#[utoipa::path(tag = "sandbox", params(("id" = warikan_types::PersonId, Path, description = "The person.")), security(()),
     responses((status = 200, body = PersonView), (status = 404, body = ProblemDocument)))]
 #[get("/sandbox/persons/{id}")]
 pub(crate) async fn person(
@@ -125,11 +141,14 @@ pub(crate) async fn person(
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPopulation {
     /// 1 to 5,000.
+    #[schema(minimum = 1, maximum = 5000)]
     size: usize,
 }
 
-/// Makes many synthetic persons with signature certificates, whose cards share four keys.
-#[utoipa::path(tag = "sandbox", request_body = NewPopulation, security(()),
+/// Make many persons
+///
+/// With signature certificates, whose cards share four keys so that it is done in seconds.
+#[utoipa::path(tag = "sandbox", params(warikan_http::IdempotencyKey), request_body = NewPopulation, security(()),
     responses((status = 201, body = CreatedPopulation), (status = 400, body = ProblemDocument),
         (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/sandbox/populations")]
@@ -171,7 +190,9 @@ pub(crate) struct Municipalities {
     data: Vec<MunicipalityView>,
 }
 
-/// The municipalities that persons can be registered in.
+/// List the municipalities
+///
+/// Where persons can be registered. Each has a partition of the revocation lists.
 #[utoipa::path(tag = "sandbox", security(()), responses((status = 200, body = Municipalities)))]
 #[get("/sandbox/municipalities")]
 pub(crate) async fn municipalities(sandbox: Data<Sandbox>) -> Result<HttpResponse, Problem> {

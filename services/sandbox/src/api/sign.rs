@@ -64,8 +64,10 @@ pub(crate) struct SignatureView {
     signed: SignedView,
 }
 
-/// Lets the person's card sign. The answer is a body for POST /v1/verifications.
-#[utoipa::path(tag = "sandbox", params(("id" = String, Path, description = "psn_..")), request_body = ToSign, security(()),
+/// Let a card sign
+///
+/// With either certificate. The answer is a body for `POST /v1/verifications`.
+#[utoipa::path(tag = "sandbox", params(("id" = warikan_types::PersonId, Path, description = "The person.")), request_body = ToSign, security(()),
     responses((status = 200, body = SignatureView), (status = 400, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/sandbox/persons/{id}/sign")]

@@ -149,7 +149,9 @@ pub(crate) const CASES: &[Case] = &[
     Case::new("PATCH /v1/webhook-endpoints/{id}", 200)
         .of(&[Thing::Endpoint])
         .sending(|_| json!({ "types": ["endpoint.tested"] })),
-    Case::new("POST /v1/webhook-endpoints/{id}/test", 202).of(&[Thing::Endpoint]),
+    Case::new("POST /v1/webhook-endpoints/{id}/test", 202)
+        .of(&[Thing::Endpoint])
+        .sending(nothing),
     Case::new("GET /v1/webhook-endpoints/{id}/deliveries", 200).of(&[Thing::Endpoint]),
     Case::new("POST /v1/webhook-endpoints/{id}/replay", 202)
         .of(&[Thing::Endpoint])

@@ -9,6 +9,7 @@ use crate::{
     house, nothing_wrong,
     operations::{self, raw},
     repository::{is_test, root, rust_files},
+    shape::Shapes,
 };
 
 const COMMITTED: &str = "openapi/warikan.json";
@@ -61,15 +62,28 @@ fn every_operation_is_told_whole() {
                 }
             }
         }
-        if operation["tags"].as_array().is_none_or(Vec::is_empty) {
-            wrong.push(format!("{name}: has no tag"));
+        let tags = document["tags"].as_array().expect("tags are described");
+        let tag = &operation["tags"][0];
+        if !tags.iter().any(|known| known["name"] == *tag) {
+            wrong.push(format!(
+                "{name}: its tag {tag} is not described in gateway/src/document/words.rs"
+            ));
         }
         if operation["summary"].as_str().unwrap_or("").is_empty() {
             wrong.push(format!("{name}: has no summary; write a doc comment"));
         }
+        if operation["description"].as_str().unwrap_or("").is_empty() {
+            wrong.push(format!(
+                "{name}: has no description; a second paragraph of the doc comment is one"
+            ));
+        }
         for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+            let answer = Shapes(&document).resolve(answer);
             if answer["description"].as_str().unwrap_or("").is_empty() {
                 wrong.push(format!("{name}: {status} has no description"));
+            }
+            if answer["headers"]["X-Request-Id"].is_null() {
+                wrong.push(format!("{name}: {status} does not tell of X-Request-Id"));
             }
         }
         parameters(&name, &path, operation, &mut wrong);
@@ -135,10 +149,11 @@ fn every_error_answer_is_a_problem_document() {
             if !status.starts_with(['4', '5']) {
                 continue;
             }
-            let schemas: Vec<&str> = answer["content"]
+            let schemas: Vec<&str> = Shapes(&document).resolve(answer)["content"]
                 .as_object()
                 .into_iter()
                 .flatten()
+                .filter(|(media_type, _)| *media_type == "application/problem+json")
                 .filter_map(|(_, content)| content["schema"]["$ref"].as_str())
                 .collect();
             // Not ready is an answer of its own, told to probes.

@@ -94,7 +94,7 @@ impl Served {
 
     /// What it says it serves.
     pub(crate) fn document(&self) -> Value {
-        serde_json::to_value(self.house.gateway().openapi()).unwrap()
+        self.house.gateway().document()
     }
 
     pub(crate) async fn anyone(&self, method: &Method, path: &str, body: Option<&Value>) -> Reply {

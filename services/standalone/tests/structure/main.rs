@@ -1,7 +1,7 @@
 //! What holds for the house as a whole, whoever builds in it next.
 //!
 //! Each room of this suite reads one source of truth and holds the house against it: `crates` the manifests as cargo reads them,
-//! `files` the tracked files, `document` the public document of the house as it is really composed, `routes` and
+//! `files` the tracked files, `document`, `examples` and `problems` the public document of the house as it is really composed, `routes` and
 //! `tokens`, `ids`, `strict` that house over HTTP, and `alone` every service without the others. A failure lists everything that is wrong at
 //! once, and says what to do.
 
@@ -15,13 +15,16 @@ mod bodies;
 mod cases;
 mod crates;
 mod document;
+mod examples;
 mod files;
 mod house;
 mod ids;
 mod operations;
+mod problems;
 mod repository;
 mod routes;
 mod schema;
+mod shape;
 mod strict;
 mod subscriptions;
 mod things;

@@ -247,7 +247,7 @@ async fn operations_without_a_token_are_listed_with_their_reason() {
     }
     house.stop().await;
     nothing_wrong(
-        "Give the operation a scope, or list it in PUBLIC_WITHOUT_TOKEN (gateway/src/document.rs) with the reason:",
+        "Give the operation a scope, or list it in PUBLIC_WITHOUT_TOKEN (gateway/src/document/mod.rs) with the reason:",
         &wrong,
     );
 }

@@ -14,7 +14,7 @@ use crate::{
 ///
 /// For `authentication` the card signs the octets of `challenge`. For `signature` the digest of what the person is shown
 /// is fixed here. A challenge is good for one verification by the same tenant, for ten minutes.
-#[utoipa::path(operation_id = "create_challenge", tag = "verification", request_body = ChallengeRequest, security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "create_challenge", tag = "verification", params(warikan_http::IdempotencyKey), request_body = ChallengeRequest, security(("oauth2" = ["verifications"])),
     responses((status = 201, body = ChallengeView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument), (status = 503, body = ProblemDocument)))]
 #[post("/v1/challenges")]
@@ -25,13 +25,13 @@ pub(crate) async fn create(
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
     let inner = &verification.0;
-    let sealer = inner.platform.keys.sealer();
+    let sealer = inner.data_keys.sealer(caller.scope).await?;
     let once = Idempotency::of(
         &request,
         "create_challenge",
         Some(caller.scope),
         body.digest(),
-        sealer,
+        &sealer,
     )?;
     let (row, view) = verification.new_challenge(caller.scope, &body)?;
     let made = row.clone();

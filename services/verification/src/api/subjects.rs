@@ -8,7 +8,8 @@ use warikan_http::{
 };
 use warikan_messaging::Reading;
 use warikan_types::{
-    CertificateHandle, CertificateKind, Subject as SubjectKind, SubjectId, TenantScope, Timestamp,
+    CertificateHandle, CertificateKind, Sealer, Subject as SubjectKind, SubjectId, TenantScope,
+    Timestamp,
 };
 
 use crate::{
@@ -40,12 +41,11 @@ pub(crate) struct CertificateOfSubject {
 }
 
 async fn view(
-    verification: &Verification,
+    sealer: &Sealer,
     db: &Reading,
     scope: TenantScope,
     row: SubjectRow,
 ) -> Result<SubjectView, Error> {
-    let inner = &verification.0;
     let certificates = store::certificates_of(db, scope, row.id)
         .await?
         .into_iter()
@@ -60,14 +60,16 @@ async fn view(
         .collect::<Result<_, Error>>()?;
     Ok(SubjectView {
         id: SubjectId::from_uuid(row.id),
-        reference: store::reference(inner.platform.keys.sealer(), scope, &row)?,
+        reference: store::reference(sealer, scope, &row)?,
         created_at: row.created_at.into(),
         erased_at: row.erased_at.map(Into::into),
         certificates,
     })
 }
 
-/// The subjects
+/// List subjects
+///
+/// The persons that you know, by your customer numbers and their certificates' handles, oldest first. Of one that was erased only that is told.
 #[utoipa::path(operation_id = "list_subjects", tag = "subjects", params(PageQuery), security(("oauth2" = ["subjects"])),
     responses((status = 200, body = Page<SubjectView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/subjects")]
@@ -79,12 +81,13 @@ pub(crate) async fn list(
     let cursors = verification.0.platform.keys.cursors();
     let limit = query.limit()?;
     let after = cursors.read(Some(caller.scope), "subjects", &query)?;
+    let sealer = verification.0.data_keys.sealer(caller.scope).await?;
     let db = verification.0.db.begin_read(caller.scope).await?;
     let rows = store::subjects(&db, caller.scope, after, limit + 1).await?;
     let page = cursors.page(Some(caller.scope), "subjects", limit, rows, |row| row.id);
     let mut data = Vec::with_capacity(page.data.len());
     for row in page.data {
-        data.push(view(&verification, &db, caller.scope, row).await?);
+        data.push(view(&sealer, &db, caller.scope, row).await?);
     }
     Ok(HttpResponse::Ok().json(Page {
         data,
@@ -92,8 +95,10 @@ pub(crate) async fn list(
     }))
 }
 
-/// One subject
-#[utoipa::path(operation_id = "read_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+/// Read a subject
+///
+/// Customer number and certificates of one person as you know them. Attributes are not kept and so not told.
+#[utoipa::path(operation_id = "read_subject", tag = "subjects", params(("id" = SubjectId, Path, description = "The subject.")), security(("oauth2" = ["subjects"])),
     responses((status = 200, body = SubjectView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/subjects/{id}")]
 pub(crate) async fn read(
@@ -101,9 +106,10 @@ pub(crate) async fn read(
     id: PathId<SubjectKind>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
+    let sealer = verification.0.data_keys.sealer(caller.scope).await?;
     let db = verification.0.db.begin_read(caller.scope).await?;
     let row = store::subject(&db, caller.scope, id.0).await?;
-    Ok(HttpResponse::Ok().json(view(&verification, &db, caller.scope, row).await?))
+    Ok(HttpResponse::Ok().json(view(&sealer, &db, caller.scope, row).await?))
 }
 
 /// Check a subject's certificates now (現況確認)
@@ -111,7 +117,7 @@ pub(crate) async fn read(
 /// By the lists in force, each with its age; `channel` and `max_age` ask for a younger answer, as in `POST /v1/verifications`. A list past its
 /// `next_update`, or older than `max_age`, says *good* of nothing: the state is `unknown` then. Once per certificate and calendar month
 /// (JST) on the bill; a live answer (OCSP) each time.
-#[utoipa::path(operation_id = "check_subject", tag = "subjects", params(("id" = SubjectId, Path)), request_body = NewCheck, security(("oauth2" = ["subjects"])),
+#[utoipa::path(operation_id = "check_subject", tag = "subjects", params(("id" = SubjectId, Path, description = "The subject.")), request_body = NewCheck, security(("oauth2" = ["subjects"])),
     responses((status = 200, body = SubjectCheck), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
         (status = 404, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
 #[post("/v1/subjects/{id}/check")]
@@ -131,7 +137,7 @@ pub(crate) async fn check(
 ///
 /// Its reference, certificate identities, answers and evidence are gone; a tombstone with its id and dates stays. Its watches, and
 /// those of its certificates, end at once and lose their references.
-#[utoipa::path(operation_id = "erase_subject", tag = "subjects", params(("id" = SubjectId, Path)), security(("oauth2" = ["subjects"])),
+#[utoipa::path(operation_id = "erase_subject", tag = "subjects", params(("id" = SubjectId, Path, description = "The subject.")), security(("oauth2" = ["subjects"])),
     responses((status = 204), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[delete("/v1/subjects/{id}")]
 pub(crate) async fn erase(

@@ -7,7 +7,9 @@ use warikan_http::{
     Body, Idempotency, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller,
     needs,
 };
-use warikan_types::{Reason, TenantScope, Verification as VerificationKind, VerificationId};
+use warikan_types::{
+    Reason, Sealer, TenantScope, Verification as VerificationKind, VerificationId,
+};
 
 use crate::{
     Verification,
@@ -24,7 +26,7 @@ use crate::{
 ///
 /// A certificate that is merely not good is a 201 with a verdict; only malformed requests are refused. The attributes are
 /// in this answer (and in its replay under the same Idempotency-Key) and nowhere else.
-#[utoipa::path(operation_id = "create_verification", tag = "verification", request_body = VerificationRequest, security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "create_verification", tag = "verification", params(warikan_http::IdempotencyKey), request_body = VerificationRequest, security(("oauth2" = ["verifications"])),
     responses((status = 201, body = VerificationAnswer), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument),
         (status = 503, body = ProblemDocument)))]
@@ -35,22 +37,22 @@ pub(crate) async fn create(
     body: Body<VerificationRequest>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    let sealer = verification.0.platform.keys.sealer();
+    let sealer = verification.0.data_keys.sealer(caller.scope).await?;
     let once = Idempotency::of(
         &request,
         "create_verification",
         Some(caller.scope),
         body.digest(),
-        sealer,
+        &sealer,
     )?;
     let answer = verification
-        .verify(caller.scope, caller.client, &body, once)
+        .verify(caller.scope, caller.client, &body, once, sealer)
         .await?;
     Ok(answer.into())
 }
 
 fn open(
-    verification: &Verification,
+    sealer: &Sealer,
     scope: TenantScope,
     row: &VerificationRow,
 ) -> Result<VerificationView, Error> {
@@ -58,16 +60,13 @@ fn open(
         return Err(Error::NotFound);
     }
     let place = answer_place(scope, VerificationId::from_uuid(row.id));
-    let plain = verification
-        .0
-        .platform
-        .keys
-        .sealer()
-        .open(&place, &row.answer)?;
+    let plain = sealer.open(&place, &row.answer)?;
     serde_json::from_slice(&plain).map_err(|_| Error::Damaged("verification.answer"))
 }
 
-/// The verifications, oldest first, without attributes
+/// List verifications
+///
+/// Yours in this environment, oldest first, without attributes.
 #[utoipa::path(operation_id = "list_verifications", tag = "verification", params(PageQuery), security(("oauth2" = ["verifications"])),
     responses((status = 200, body = Page<VerificationView>), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/verifications")]
@@ -82,11 +81,13 @@ pub(crate) async fn list(
     let after = cursors.read(scope, "verifications", &query)?;
     let db = verification.0.db.begin_read(caller.scope).await?;
     let rows = store::verifications(&db, caller.scope, after, limit + 1).await?;
+    drop(db);
+    let sealer = verification.0.data_keys.sealer(caller.scope).await?;
     let page = cursors.page(scope, "verifications", limit, rows, |row| row.id);
     let data = page
         .data
         .iter()
-        .map(|row| open(&verification, caller.scope, row))
+        .map(|row| open(&sealer, caller.scope, row))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(HttpResponse::Ok().json(Page {
         data,
@@ -94,8 +95,10 @@ pub(crate) async fn list(
     }))
 }
 
-/// One verification, without attributes
-#[utoipa::path(operation_id = "read_verification", tag = "verification", params(("id" = VerificationId, Path)), security(("oauth2" = ["verifications"])),
+/// Read a verification
+///
+/// As it was answered, without the attributes: they were told once.
+#[utoipa::path(operation_id = "read_verification", tag = "verification", params(("id" = VerificationId, Path, description = "The verification.")), security(("oauth2" = ["verifications"])),
     responses((status = 200, body = VerificationView), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/verifications/{id}")]
 pub(crate) async fn read(
@@ -103,15 +106,18 @@ pub(crate) async fn read(
     id: PathId<VerificationKind>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    let db = verification.0.db.begin_read(caller.scope).await?;
-    let row = store::verification(&db, caller.scope, id.0).await?;
-    Ok(HttpResponse::Ok().json(open(&verification, caller.scope, &row)?))
+    let row = {
+        let db = verification.0.db.begin_read(caller.scope).await?;
+        store::verification(&db, caller.scope, id.0).await?
+    };
+    let sealer = verification.0.data_keys.sealer(caller.scope).await?;
+    Ok(HttpResponse::Ok().json(open(&sealer, caller.scope, &row)?))
 }
 
 /// Decide the stored evidence again
 ///
 /// Without `at` it must come out as it was recorded; with `at` the same evidence is judged for another moment.
-#[utoipa::path(operation_id = "revalidate_verification", tag = "verification", params(("id" = VerificationId, Path)), request_body = RevalidationRequest, security(("oauth2" = ["verifications"])),
+#[utoipa::path(operation_id = "revalidate_verification", tag = "verification", params(("id" = VerificationId, Path, description = "The verification.")), request_body = RevalidationRequest, security(("oauth2" = ["verifications"])),
     responses((status = 200, body = Revalidation), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -133,7 +139,9 @@ pub(crate) struct Reasons {
     reasons: Vec<Reason>,
 }
 
-/// The closed list of reasons, in the published order
+/// List the reasons
+///
+/// The closed list of what a verification can give as its reason, in the published order: the first that applies becomes *the* reason.
 #[utoipa::path(operation_id = "list_reasons", tag = "verification", security(()), responses((status = 200, body = Reasons)))]
 #[get("/v1/reasons")]
 pub(crate) async fn reasons() -> HttpResponse {

@@ -171,9 +171,8 @@ impl Ledger {
         let (subject, changed) = subjects.of(case, conclusion.report.verdict, &self.platform)?;
         let watch = conclude::watch_order(&self.platform, case, conclusion, subject.as_ref());
         let view = conclude::view(case, conclusion, subject, watch.as_ref());
-        let sealer = self.platform.keys.sealer();
         rows.verifications
-            .push(conclude::row(sealer, case, conclusion, &view)?);
+            .push(conclude::row(case, conclusion, &view)?);
         let fact = conclude::completed(case, conclusion, &view, watch);
         let operation = MeteredOperation::of_verification(&fact);
         rows.operations.push((case.scope, operation));

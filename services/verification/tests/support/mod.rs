@@ -90,7 +90,11 @@ impl World {
 
     /// The same, as configured.
     pub async fn with(config: Config) -> Self {
-        let house = TestHouse::new();
+        Self::in_house(TestHouse::new(), config).await
+    }
+
+    /// The same in a house that is not like the others.
+    pub async fn in_house(house: TestHouse, config: Config) -> Self {
         let now = house.clock().now().utc();
         let mut keys = fixtures::key_source();
         let jlis = Simulator::genesis(Genesis::of(Hierarchy::Production), &mut keys, now).unwrap();

@@ -31,7 +31,7 @@ pub(super) fn once(
 ///
 /// Appends an event to the feed and sends it to this endpoint, whatever its types: `endpoint.tested`, or in the sandbox an
 /// example of any type.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")), request_body = TestRequest,
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint."), warikan_http::IdempotencyKey), request_body = TestRequest,
     security(("oauth2" = ["webhooks"])),
     responses((status = 202, body = DeliveryView), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
@@ -56,7 +56,7 @@ pub(crate) async fn test_endpoint(
 /// List an endpoint's deliveries
 ///
 /// In the order of their making, each with its attempts.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`"), PageQuery),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint."), PageQuery),
     security(("oauth2" = ["webhooks"])),
     responses((status = 200, body = Page<DeliveryView>), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
@@ -90,7 +90,7 @@ pub(crate) async fn list_deliveries(
 /// Read a delivery
 ///
 /// With every attempt: what was sent, what was answered, how long it took.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`dlv_..`")),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::DeliveryId, Path, description = "The delivery.")),
     security(("oauth2" = ["webhooks"])),
     responses((status = 200, body = DeliveryDetail), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
@@ -106,7 +106,7 @@ pub(crate) async fn get_delivery(
 /// Send a delivery again
 ///
 /// Whatever became of it: it is due at once, and its retries start anew. The endpoint sees the same `webhook-id`.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`dlv_..`")),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::DeliveryId, Path, description = "The delivery."), warikan_http::IdempotencyKey),
     security(("oauth2" = ["webhooks"])),
     responses((status = 202, body = DeliveryView), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
@@ -126,7 +126,7 @@ pub(crate) async fn resend_delivery(
 ///
 /// Everything of the endpoint's types that became true in the range is sent, whether the endpoint had it before or not; at most
 /// 10,000 events. With `preview` it is only counted.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint."), warikan_http::IdempotencyKey),
     request_body = ReplayRequest, security(("oauth2" = ["webhooks"])),
     responses((status = 202, body = Replayed), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),

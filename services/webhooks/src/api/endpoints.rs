@@ -21,7 +21,7 @@ const LIST: &str = "webhook_endpoints";
 /// Create a webhook endpoint
 ///
 /// Events of the chosen types are posted to the URL, signed after Standard Webhooks. The answer shows the secret, once.
-#[utoipa::path(tag = "webhooks", request_body = NewEndpoint, security(("oauth2" = ["webhooks"])),
+#[utoipa::path(tag = "webhooks", params(warikan_http::IdempotencyKey), request_body = NewEndpoint, security(("oauth2" = ["webhooks"])),
     responses((status = 201, body = CreatedEndpoint), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
         (status = 409, body = ProblemDocument), (status = 413, body = ProblemDocument),
@@ -46,6 +46,8 @@ pub(crate) async fn create_endpoint(
 }
 
 /// List webhook endpoints
+///
+/// Yours in this environment, oldest first, without their secrets.
 #[utoipa::path(tag = "webhooks", params(PageQuery), security(("oauth2" = ["webhooks"])),
     responses((status = 200, body = Page<EndpointView>), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
@@ -73,7 +75,9 @@ pub(crate) async fn list_endpoints(
 }
 
 /// Read a webhook endpoint
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+///
+/// Where it delivers to, which types, and whether it is enabled. The secret is not shown again.
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint.")),
     security(("oauth2" = ["webhooks"])),
     responses((status = 200, body = EndpointView), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
@@ -90,7 +94,7 @@ pub(crate) async fn get_endpoint(
 /// Change a webhook endpoint
 ///
 /// Also the way to pause one, and to resume one that the platform disabled.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint.")),
     request_body = EndpointChange, security(("oauth2" = ["webhooks"])),
     responses((status = 200, body = EndpointView), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),
@@ -110,7 +114,7 @@ pub(crate) async fn change_endpoint(
 /// Delete a webhook endpoint
 ///
 /// Its deliveries and their log go with it; the events stay in the feed.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint.")),
     security(("oauth2" = ["webhooks"])),
     responses((status = 204), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
@@ -128,7 +132,7 @@ pub(crate) async fn delete_endpoint(
 ///
 /// The answer shows the new secret, once. For 24 hours deliveries carry two signatures, by the new and by the old secret, so
 /// that consumers can change over; a second rotation in that time ends the first secret at once.
-#[utoipa::path(tag = "webhooks", params(("id" = String, Path, description = "`whe_..`")),
+#[utoipa::path(tag = "webhooks", params(("id" = warikan_types::EndpointId, Path, description = "The endpoint."), warikan_http::IdempotencyKey),
     security(("oauth2" = ["webhooks"])),
     responses((status = 200, body = CreatedEndpoint), (status = 400, body = ProblemDocument),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument),

@@ -26,12 +26,15 @@ const WAIT_LIMIT: u64 = 20;
 #[into_params(parameter_in = Query)]
 pub(crate) struct FeedQuery {
     /// Read after this: a `next_cursor`, an event's id or a sequence number. From the beginning without it.
+    #[param(max_length = 36)]
     after: Option<String>,
     /// Event types, separated by commas; all without it.
     types: Option<String>,
     /// Events per part, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<u64>,
     /// Seconds to wait for an event where there is none, up to 20 (long poll).
+    #[param(maximum = 20)]
     wait_seconds: Option<u64>,
 }
 

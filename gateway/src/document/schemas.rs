@@ -1,0 +1,60 @@
+//! Each shape once: where generics were written out in place, the name that the shape has. And which bodies may be left out.
+
+use serde_json::{Value, json};
+
+use super::operations;
+
+/// Replaces shapes inside of others by their names.
+pub(super) fn name(document: &mut Value) {
+    let Some(named) = document["components"]["schemas"].as_object().cloned() else {
+        return;
+    };
+    // Short shapes are as clear in place; `{}` and a bare string are nobody's in particular.
+    let shapes: Vec<(&String, &Value)> = named
+        .iter()
+        .filter(|(_, schema)| {
+            schema["properties"]
+                .as_object()
+                .is_some_and(|all| all.len() > 1)
+        })
+        .collect();
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else {
+        return;
+    };
+    for (_, schema) in schemas {
+        for inner in ["properties", "items"] {
+            if let Some(inner) = schema.get_mut(inner) {
+                replace(inner, &shapes);
+            }
+        }
+    }
+}
+
+/// An absent body counts as `{}`: where nothing is required in it, it is not required itself.
+pub(super) fn optional_bodies(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    for (_, _, operation) in operations(document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let named = schema["$ref"].as_str().unwrap_or_default();
+        let Some(shape) = schemas.get(named.trim_start_matches("#/components/schemas/")) else {
+            continue;
+        };
+        if shape["type"] == "object" && shape.get("required").is_none() {
+            operation["requestBody"]["required"] = json!(false);
+        }
+    }
+}
+
+fn replace(value: &mut Value, shapes: &[(&String, &Value)]) {
+    if let Some((name, _)) = shapes.iter().find(|(_, shape)| *shape == value) {
+        *value = json!({ "$ref": format!("#/components/schemas/{name}") });
+        return;
+    }
+    match value {
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| replace(member, shapes)),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, shapes)),
+        _ => {}
+    }
+}
