@@ -1,6 +1,10 @@
 //! `docs/quickstart.md`, run as it stands: every shell block, in one shell, against the program.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops where it cannot go on, and says what it left out"
+)]
 
 mod support;
 
