@@ -204,16 +204,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             let config = options.load()?;
             serve(&config, role, &mut out).await?;
         }
-        Command::Migrate(options) => {
-            let config = options.load()?;
-            init_telemetry(LOG_FILTER, config.json_logs);
-            let mut done = Vec::new();
-            let outcome = Box::pin(compose::migrate(&config, |service| done.push(service))).await;
-            for service in done {
-                writeln!(out, "{service}: up to date")?;
-            }
-            outcome?;
-        }
+        Command::Migrate(options) => migrate(&options.load()?, &mut out).await?,
         Command::Doctor {
             role,
             json,
@@ -266,13 +257,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
             listen::run(options, clock, &entropy, &mut out).await?;
         }
         Command::Invoice(invoice_command::InvoiceCommand::Verify { export }) => {
-            return if export.as_os_str() == "-" {
-                invoice_command::verify(stdin().lock(), &mut out)
-            } else {
-                let file = std::fs::File::open(&export)
-                    .with_context(|| format!("cannot open {}", export.display()))?;
-                invoice_command::verify(BufReader::new(file), &mut out)
-            };
+            return verify_invoice(&export, &mut out);
         }
         Command::Campaign(command) => return campaign_command::run(&command, &mut out),
         Command::Audit(command) => {
@@ -282,4 +267,24 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Pki => {}
     }
     Ok(true)
+}
+
+async fn migrate(config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+    init_telemetry(LOG_FILTER, config.json_logs);
+    let mut done = Vec::new();
+    let outcome = Box::pin(compose::migrate(config, |service| done.push(service))).await;
+    for service in done {
+        writeln!(out, "{service}: up to date")?;
+    }
+    Ok(outcome?)
+}
+
+/// An export from a file, or from standard input (`-`).
+fn verify_invoice(export: &std::path::Path, out: &mut impl Write) -> anyhow::Result<bool> {
+    if export.as_os_str() == "-" {
+        return invoice_command::verify(stdin().lock(), out);
+    }
+    let file =
+        std::fs::File::open(export).with_context(|| format!("cannot open {}", export.display()))?;
+    invoice_command::verify(BufReader::new(file), out)
 }

@@ -3,8 +3,9 @@
 //! One file in the data directory, readable by its owner alone; in an operator's shape a mounted secret of the same
 //! form. Losing it makes sealed data unreadable and pseudonyms change: it belongs into the backup.
 
+mod file;
+
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,6 +22,7 @@ use warikan_contracts::api::TokenKey;
 use warikan_http::Cursors;
 use warikan_types::{Entropy, PseudonymKey, Sealer};
 
+use self::file::{replace_private, write_private};
 use crate::{
     data_keys::{FileWrapping, KeyWrapping, NamedKey, Reload},
     token_keys::{OwnTokenKey, TokenKeys},
@@ -404,42 +406,6 @@ impl SigningKey {
         URL_SAFE_NO_PAD.encode_string(signature, &mut jws);
         Ok(jws)
     }
-}
-
-/// Writes the file whole or not at all, and never readable by others.
-fn write_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
-    let part = write_part(path, file)?;
-    // A link and no rename: of several processes that start at once over no keys, one makes them and the others load those.
-    let placed = std::fs::hard_link(&part, path);
-    std::fs::remove_file(&part)?;
-    match placed {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The same in the place of the one that is there.
-fn replace_private(path: &Path, file: &KeyFile) -> std::io::Result<()> {
-    let part = write_part(path, file)?;
-    std::fs::rename(&part, path)?;
-    // The rename itself is on the disk before anything is wrapped under the new key.
-    path.parent()
-        .map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
-}
-
-fn write_part(path: &Path, file: &KeyFile) -> std::io::Result<PathBuf> {
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut out = options.open(&part)?;
-    out.write_all(&serde_json::to_vec_pretty(file)?)?;
-    out.sync_all()?;
-    Ok(part)
 }
 
 #[cfg(test)]

@@ -85,7 +85,9 @@ pub(crate) async fn create(
     Ok(answer.await?.into())
 }
 
-/// The operator's accounts, without their secrets
+/// The operator's accounts
+///
+/// All of them, disabled ones too, without their secrets.
 #[utoipa::path(operation_id = "list_accounts", tag = "operator", security(("oauth2" = ["operator"])),
     responses((status = 200, body = Page<AccountView>), (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument)))]
 #[get("/v1/operator/accounts")]
