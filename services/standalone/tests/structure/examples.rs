@@ -122,8 +122,11 @@ fn contents<'a>(
     found
 }
 
+/// An operation, its path, and media type and text of the body.
+type Asked = (&'static str, String, Option<(&'static str, String)>);
+
 /// Operations that take no token have no row in the case table; these say how they are asked.
-fn public(house_knows: &Public) -> Vec<(&'static str, String, Option<(&'static str, String)>)> {
+fn public(house_knows: &Public) -> Vec<Asked> {
     let Public {
         person,
         signed_in,
