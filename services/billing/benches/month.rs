@@ -113,20 +113,24 @@ async fn ingest(scene: &Scene, tenants: &[TenantScope], records: usize) -> (Dura
     (ingested, answered)
 }
 
+/// SQLite with the service's own settings.
+async fn as_durable(db: &DatabaseConnection) {
+    // As much memory for pages as the service's own connection has: with SQLite's default the indexes would be read again and again.
+    for setting in [
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "cache_size = -65536",
+    ] {
+        let pragma = format!("PRAGMA {setting}");
+        db.execute_unprepared(&pragma).await.unwrap();
+    }
+}
+
 /// Rows like the month's, by INSERT alone, in a table with the same indexes.
 async fn raw(scene: &Scene, db: &DatabaseConnection, records: usize) -> Duration {
     let walled = db.get_database_backend() == sea_orm::DbBackend::Postgres;
     if !walled {
-        db.execute_unprepared("PRAGMA journal_mode = WAL")
-            .await
-            .unwrap();
-        db.execute_unprepared("PRAGMA synchronous = FULL")
-            .await
-            .unwrap();
-        // As much memory for pages as the service's own connection has: with SQLite's default the indexes would be read again and again.
-        db.execute_unprepared("PRAGMA cache_size = -65536")
-            .await
-            .unwrap();
+        as_durable(db).await;
     }
     let columns = "id, tenant, environment, meter, operation, purpose, kind, channel, quantity, accepted_at, month, bill_month, \
                    priced_on, billable, rule, verdict, reason, recorded_at, mark";
