@@ -117,6 +117,7 @@ pub(crate) fn complete(api: &OpenApi) -> Value {
     document["components"]["headers"] = headers::components();
     schemas::name(&mut document);
     schemas::optional_bodies(&mut document);
+    schemas::lift_descriptions(&mut document["components"]["schemas"]);
     errors::tell(&mut document);
     for (_, _, operation) in operations(&mut document) {
         headers::replayed(operation);

@@ -45,6 +45,28 @@ pub(super) fn optional_bodies(document: &mut Value) {
     }
 }
 
+/// What is said of a member that may be null stands beside its name, and not inside of `oneOf`, where readers of the document
+/// have to open the member to see it.
+pub(super) fn lift_descriptions(value: &mut Value) {
+    if value.get("description").is_none()
+        && let Some([shape, null]) = value
+            .get_mut("oneOf")
+            .and_then(Value::as_array_mut)
+            .map(Vec::as_mut_slice)
+        && *null == json!({ "type": "null" })
+        && let Some(words) = shape
+            .as_object_mut()
+            .and_then(|shape| shape.remove("description"))
+    {
+        value["description"] = words;
+    }
+    match value {
+        Value::Object(members) => members.values_mut().for_each(lift_descriptions),
+        Value::Array(items) => items.iter_mut().for_each(lift_descriptions),
+        _ => {}
+    }
+}
+
 fn replace(value: &mut Value, shapes: &[(&String, &Value)]) {
     if let Some((name, _)) = shapes.iter().find(|(_, shape)| *shape == value) {
         *value = json!({ "$ref": format!("#/components/schemas/{name}") });

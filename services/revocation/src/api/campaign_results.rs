@@ -21,7 +21,7 @@ const AT_ONCE: u64 = 2_000;
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
 
-/// List what a campaign found changed.
+/// List what a campaign found changed
 ///
 /// Everything that is not good: revoked, expired, or not to be found out; once for each customer number. As JSON in pages, or
 /// whole with `Accept: text/csv` (RFC 4180; no cell can be taken for a formula) or `Accept: application/x-ndjson`. There once
@@ -97,7 +97,7 @@ fn whole(
     })
 }
 
-/// List all results of a campaign.
+/// List all results of a campaign
 ///
 /// One line for each certificate, in the order of their handles: `<handle>,<state>,<reason>,<revoked_at>`, the last two empty
 /// where there is none. These lines are the entries of the tree whose root the receipt signs (RFC 6962 2.1, SHA-256), so
@@ -132,7 +132,7 @@ pub(crate) async fn list_results(
     Ok(streamed("text/plain; charset=utf-8", &name, produce))
 }
 
-/// Prove that a campaign checked a certificate.
+/// Prove that a campaign checked a certificate
 ///
 /// Its result and the audit path (RFC 6962 2.1.1) from it to the root that the receipt signs: `warikan campaign verify --proof`.
 #[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign."), ("handle" = warikan_types::CertificateHandle, Path, description = "The certificate's handle.")), security(("oauth2" = ["campaigns"])),

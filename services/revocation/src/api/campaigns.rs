@@ -28,7 +28,7 @@ use crate::{
 /// Lines that go into the portfolio in one transaction.
 const BATCH: usize = 500;
 
-/// Order a campaign.
+/// Order a campaign
 ///
 /// Checks a whole portfolio against one status version: everything you watch (`"all"`), the customers whose numbers you name
 /// (`{"refs": [..]}`), or a portfolio that you upload (`"upload"`; it waits until you start it). The end is told by the event
@@ -107,7 +107,7 @@ pub(crate) async fn list_campaigns(
     }))
 }
 
-/// Show a campaign.
+/// Show a campaign
 ///
 /// How far it is, what it has found so far, and at the end its receipt.
 #[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), security(("oauth2" = ["campaigns"])),
@@ -142,7 +142,7 @@ pub(crate) struct PortfolioLine {
     certificate: Option<String>,
 }
 
-/// Add to a campaign's portfolio.
+/// Add to a campaign's portfolio
 ///
 /// A table (`text/csv`, UTF-8, the first line names the columns `ref`, `handle`, `certificate`) or objects
 /// (`application/x-ndjson`, one a line), in as many parts as you like, 10 million certificates in all. Lines have at most 16,384
@@ -228,7 +228,7 @@ fn broken(error: LineError) -> Problem {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignStart {}
 
-/// Start a campaign over an uploaded portfolio.
+/// Start a campaign over an uploaded portfolio
 ///
 /// Starting it again changes nothing.
 #[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), request_body = CampaignStart,
@@ -246,7 +246,7 @@ pub(crate) async fn start_campaign(
     Ok(Json(revocation.start_campaign(caller.scope, id.0).await?))
 }
 
-/// Give a campaign up.
+/// Give a campaign up
 ///
 /// One that is completed stays. Giving it up again changes nothing.
 #[utoipa::path(tag = "campaigns", params(("id" = warikan_types::CampaignId, Path, description = "The campaign.")), security(("oauth2" = ["campaigns"])),

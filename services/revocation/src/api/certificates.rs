@@ -15,7 +15,7 @@ use crate::{
     Revocation, check_certificate::NewCheck, error::Error, status_view::StatusView, store,
 };
 
-/// Check a watched certificate now.
+/// Check a watched certificate now
 ///
 /// Answers from the revocation list in force, with its age. A list past its `next_update`, or older than `max_age`, no longer says that a
 /// certificate is good: the state is `unknown` then. Counts once per certificate and calendar month (JST).

@@ -37,7 +37,7 @@ pub(crate) async fn show_freshness(
 /// Seconds an answer may be kept for others: it says of which moment it is.
 const KEPT_SECONDS: u32 = 10;
 
-/// Show how fresh the platform's revocation information is.
+/// Show how fresh the platform's revocation information is
 ///
 /// For everybody, without a token: sums over all lists of an environment, and the name of the version that they make together.
 /// Nothing of a tenant, a municipality or a certificate.

@@ -32,7 +32,7 @@ pub(crate) struct NewWatch {
     reference: Option<String>,
 }
 
-/// Start a watch.
+/// Start a watch
 ///
 /// The platform keeps looking at the certificate's revocation list and tells you (`certificate.revoked`) when it is revoked. A
 /// certificate that is revoked already is flagged at once. Watching the same certificate under the same reference
@@ -149,7 +149,7 @@ pub(crate) async fn show_watch(
     Ok(Json(view.ok_or(Error::NotFound)?))
 }
 
-/// End a watch.
+/// End a watch
 ///
 /// It stays visible as `ended`, with its flag if it had one. Ending it again changes nothing.
 #[utoipa::path(tag = "watches", params(("id" = warikan_types::WatchId, Path, description = "The watch.")), security(("oauth2" = ["watches"])),

@@ -25,12 +25,12 @@ pub(crate) struct NewCampaign {
 #[serde(untagged)]
 #[schema(as = CampaignSelector)]
 pub(crate) enum Selector {
-    /// Everything, or what will be uploaded.
+    // Their descriptions stand at the types: beside a `$ref` inside `oneOf`, openapi-generator loses the import of the type.
     Word(SelectorWord),
-    /// Customers by their numbers.
     Named(Named),
 }
 
+/// Everything, or what will be uploaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SelectorWord {
@@ -40,6 +40,7 @@ pub(crate) enum SelectorWord {
     Upload,
 }
 
+/// Customers by their numbers.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CampaignRefs)]
