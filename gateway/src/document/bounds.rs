@@ -120,7 +120,7 @@ fn bound_schema(schema: &mut Value, asked: bool) {
     for (_, member) in members_of(schema, "properties") {
         bound_schema(member, asked);
     }
-    for inner in ["items", "additionalProperties"] {
+    for inner in ["items", "additionalProperties", "propertyNames"] {
         if let Some(inner) = schema.get_mut(inner).filter(|inner| inner.is_object()) {
             bound_schema(inner, asked);
         }

@@ -58,7 +58,7 @@ pub(crate) struct AccountChange {
 /// Make an account of the operator's
 ///
 /// For a person or a program. What it may do stays as it is made; the audit trail names it in everything it does.
-#[utoipa::path(operation_id = "create_account", tag = "operator", request_body = AccountOrder, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "create_account", tag = "operator", params(warikan_http::IdempotencyKey), request_body = AccountOrder, security(("oauth2" = ["operator"])),
     responses((status = 201, body = CreatedAccount), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -104,7 +104,7 @@ pub(crate) async fn list(
 /// Change an account, disable it or enable it again
 ///
 /// A disabled account is refused at once, and so are tokens given to it before. 409 for the last one that may do everything.
-#[utoipa::path(operation_id = "change_account", tag = "operator", params(("id" = ClientId, Path)), request_body = AccountChange, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "change_account", tag = "operator", params(("id" = ClientId, Path, description = "The account, by its client id.")), request_body = AccountChange, security(("oauth2" = ["operator"])),
     responses((status = 200, body = AccountView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
@@ -128,7 +128,7 @@ pub(crate) async fn change(
 /// Rotate an account's secret
 ///
 /// The answer shows the new secret, once; the one before stays good for the overlap.
-#[utoipa::path(operation_id = "rotate_account", tag = "operator", params(("id" = ClientId, Path)), request_body = Rotation, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "rotate_account", tag = "operator", params(("id" = ClientId, Path, description = "The account, by its client id."), warikan_http::IdempotencyKey), request_body = Rotation, security(("oauth2" = ["operator"])),
     responses((status = 200, body = CreatedCredential), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]

@@ -17,7 +17,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
 ///
 /// What the operator notifies J-LIS of (届出), from what is recorded: as JSON, or with `Accept: text/html` as a page to be printed. `missing` names
 /// what is not there yet.
-#[utoipa::path(operation_id = "read_filing_draft", tag = "operator", params(("id" = TenantId, Path)), security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "read_filing_draft", tag = "operator", params(("id" = TenantId, Path, description = "The tenant.")), security(("oauth2" = ["operator"])),
     responses((status = 200, description = "The draft.", content((FilingDraft = "application/json"), (String = "text/html"))),
         (status = 401, body = ProblemDocument), (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument)))]
 #[get("/v1/operator/tenants/{id}/filing")]

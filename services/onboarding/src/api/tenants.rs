@@ -164,7 +164,7 @@ pub(crate) async fn record(
 /// Record a tenant's particulars
 ///
 /// Who it is and for which business it verifies, as the filing says it; of an association also its members. They replace those before.
-#[utoipa::path(operation_id = "record_particulars", tag = "operator", params(("id" = TenantId, Path)), request_body = Particulars, security(("oauth2" = ["operator"])),
+#[utoipa::path(operation_id = "record_particulars", tag = "operator", params(("id" = TenantId, Path, description = "The tenant.")), request_body = Particulars, security(("oauth2" = ["operator"])),
     responses((status = 200, body = TenantView), (status = 400, body = ProblemDocument), (status = 401, body = ProblemDocument),
         (status = 403, body = ProblemDocument), (status = 404, body = ProblemDocument), (status = 409, body = ProblemDocument),
         (status = 413, body = ProblemDocument), (status = 415, body = ProblemDocument)))]
