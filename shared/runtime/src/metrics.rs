@@ -51,7 +51,7 @@ pub const METRICS: [(&str, &str); 21] = [
     ),
     (
         "warikan_cache_asked_total",
-        "Look-ups in what a process remembers, by cache (access_token, examination) and outcome (hit, miss).",
+        "Look-ups in what a process remembers, by cache (access_token, challenge, examination) and outcome (hit, miss).",
     ),
     (
         "warikan_task_runs_total",
