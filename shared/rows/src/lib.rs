@@ -36,9 +36,9 @@ pub enum Known {
 /// SQLite takes `$7` for a name, and looks each of three thousand names up among all others, when it prepares and again when it binds: there
 /// they have none.
 type Which = (&'static str, usize, Known, Option<&'static str>, bool);
-type Texts = Mutex<HashMap<Which, Arc<str>>>;
+type Texts = Mutex<HashMap<(Which, Vec<&'static str>), Arc<str>>>;
 
-/// Statements that were made before, by table and rows.
+/// Statements that were made before. The columns are in the key: two services of one process may each have a table of one name.
 fn texts() -> &'static Texts {
     static TEXTS: OnceLock<Texts> = OnceLock::new();
     TEXTS.get_or_init(Texts::default)
@@ -48,7 +48,7 @@ fn texts() -> &'static Texts {
 fn text(which: Which, columns: &[&'static str]) -> Arc<str> {
     let (table, rows, known, told, numbered) = which;
     let mut texts = texts().lock().unwrap_or_else(PoisonError::into_inner);
-    let text = texts.entry(which).or_insert_with(|| {
+    let text = texts.entry((which, columns.to_vec())).or_insert_with(|| {
         let mut text = format!("INSERT INTO \"{table}\" (");
         for (place, column) in columns.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
@@ -213,6 +213,13 @@ mod tests {
         assert_eq!(made(true).as_ref(), expected);
         let expected = r#"INSERT INTO "t" ("a", "b") VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING"#;
         assert_eq!(made(false).as_ref(), expected);
+    }
+
+    #[test]
+    fn tables_of_one_name_with_other_columns_have_texts_of_their_own() {
+        let made =
+            |columns: &[&'static str]| text(("twice", 1, Known::Refused, None, true), columns);
+        assert_ne!(made(&["a"]), made(&["b"]));
     }
 
     #[test]
