@@ -1,5 +1,7 @@
 //! What services and the edge ask each other synchronously.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use warikan_types::{
@@ -76,6 +78,64 @@ pub struct DeniedTokens {
     /// By which keys access tokens are read; empty from a program that has one for ever.
     #[serde(default)]
     pub token_keys: Vec<TokenKey>,
+}
+
+/// Why a caller that is known was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// Its token lacks the scope.
+    Scope,
+    /// Its credential was revoked, or its tenant is suspended or closed, and the token not over yet.
+    Denied,
+    /// The token was used from an address that its credential does not use.
+    Address,
+    /// The token says that it is this credential's, and no key of ours has signed it: it was made up, or changed, or its key is over.
+    NotOurs,
+}
+
+impl Refused {
+    /// The word in the trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scope => "insufficient_scope",
+            Self::Denied => "denied",
+            Self::Address => "address",
+            Self::NotOurs => "not_ours",
+        }
+    }
+
+    /// Whether the token proves whose it is.
+    #[must_use]
+    pub const fn is_proved(self) -> bool {
+        !matches!(self, Self::NotOurs)
+    }
+}
+
+/// Requests of one credential that were refused for one reason, as the edge tells onboarding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Whose token it was, or said to be.
+    pub client: Id<Client>,
+    /// Whose credential that is; `None`: the operator's.
+    pub tenant: Option<TenantId>,
+    /// In which environment.
+    pub environment: Option<Environment>,
+    /// Why.
+    pub why: Refused,
+    /// How many.
+    pub times: u64,
+    /// The first of them.
+    pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
+    /// From where the first came.
+    pub address: Option<IpAddr>,
+    /// The first's request id.
+    pub request_id: Option<String>,
+    /// The scope that the first would have needed.
+    pub wanted: Option<String>,
 }
 
 /// The public half of a key by which access tokens are read.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use warikan_types::{Environment, Event, Id, TenantScope, Timestamp};
 
+use crate::Payload;
+
 /// A fact's payload: its type name (past tense) and version are part of the contract.
 pub trait Fact: Serialize + DeserializeOwned {
     /// `noun.verb_past`, as the public event catalogue names it where it has a public form.
@@ -31,7 +33,7 @@ pub struct Envelope {
     /// W3C `traceparent` of the request that caused it.
     pub trace: Option<String>,
     /// The fact.
-    pub payload: serde_json::Value,
+    pub payload: Payload,
 }
 
 /// An envelope does not hold the fact that its type promises.
@@ -84,7 +86,7 @@ impl Envelope {
             occurred_at,
             aggregate: aggregate.into(),
             trace: None,
-            payload: serde_json::to_value(fact).expect("a fact is plain data"),
+            payload: Payload::of(fact),
         }
     }
 
@@ -111,10 +113,12 @@ impl Envelope {
                 found: self.version,
             });
         }
-        F::deserialize(&self.payload).map_err(|source| EnvelopeError::Payload {
-            fact: F::TYPE,
-            source,
-        })
+        self.payload
+            .read()
+            .map_err(|source| EnvelopeError::Payload {
+                fact: F::TYPE,
+                source,
+            })
     }
 }
 

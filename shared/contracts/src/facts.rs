@@ -12,8 +12,8 @@ use warikan_types::{
 };
 
 pub use self::tenants::{
-    CredentialRevoked, OperatorActed, TenantChanged, TenantClosed, TenantResumed, TenantState,
-    TenantSuspended,
+    CredentialRevoked, OperatorActed, TenantActed, TenantChanged, TenantClosed, TenantResumed,
+    TenantState, TenantSuspended,
 };
 use crate::Fact;
 

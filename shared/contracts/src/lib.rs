@@ -9,7 +9,9 @@ pub mod api;
 mod envelope;
 pub mod facts;
 pub mod operations;
+mod payload;
 mod subscriptions;
 
 pub use envelope::{Envelope, EnvelopeError, Fact};
+pub use payload::Payload;
 pub use subscriptions::{SUBSCRIPTIONS, Subscription};

@@ -8,8 +8,8 @@ use crate::{
     facts::{
         BudgetThresholdReached, CampaignCompleted, CertificateExpired, CertificateExpiring,
         CertificateRevoked, CrlPublished, EndpointDisabled, InvoiceFinalized, OperatorActed,
-        SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantChanged,
-        TenantClosed, VerificationCompleted,
+        SourceRecovered, SourceStale, StatusChecked, SubjectChanged, SubjectErased, TenantActed,
+        TenantChanged, TenantClosed, VerificationCompleted,
     },
 };
 
@@ -27,6 +27,14 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription {
         consumer: "onboarding.audit",
         types: &[OperatorActed::TYPE],
+    },
+    Subscription {
+        consumer: "onboarding.acts",
+        types: &[TenantActed::TYPE],
+    },
+    Subscription {
+        consumer: "onboarding.closed",
+        types: &[TenantClosed::TYPE],
     },
     Subscription {
         consumer: "verification.closed",
@@ -53,6 +61,10 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
         types: &[TenantChanged::TYPE],
     },
     Subscription {
+        consumer: "revocation.closed",
+        types: &[TenantClosed::TYPE],
+    },
+    Subscription {
         consumer: "webhooks.feed",
         types: &[
             VerificationCompleted::TYPE,
@@ -71,6 +83,10 @@ pub const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription {
         consumer: "webhooks.tenants",
         types: &[TenantChanged::TYPE],
+    },
+    Subscription {
+        consumer: "webhooks.closed",
+        types: &[TenantClosed::TYPE],
     },
     Subscription {
         consumer: "billing.meter",

@@ -4,10 +4,12 @@ use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
-use warikan_contracts::Envelope;
 use warikan_types::Timestamp;
 
-use crate::entity::{outbox, parked};
+use crate::{
+    entity::{outbox, parked},
+    outbox::facts,
+};
 
 /// The state of an outbox and of what its service's consumers put aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +27,20 @@ pub struct Backlog {
 /// Facts not yet sent, and since when the oldest waits.
 pub(crate) async fn waiting(db: &DatabaseConnection) -> Result<(u64, Option<Timestamp>), DbErr> {
     let unsent = outbox::Entity::find().filter(outbox::Column::SentAt.is_null());
-    let count = unsent.clone().count(db).await?;
+    // A sum of integers is a bigint on both databases; of no row it is nothing.
+    let count: Option<Option<i64>> = unsent
+        .clone()
+        .select_only()
+        .expr(outbox::Column::Facts.sum())
+        .into_tuple()
+        .one(db)
+        .await?;
     let oldest = unsent.order_by_asc(outbox::Column::Id).one(db).await?;
     let since = oldest
-        .and_then(|row| serde_json::from_str::<Envelope>(&row.envelope).ok())
-        .map(|envelope| envelope.occurred_at);
-    Ok((count, since))
+        .and_then(|row| facts(&row.envelope).ok())
+        .and_then(|facts| facts.first().map(|envelope| envelope.occurred_at));
+    let count = count.flatten().unwrap_or(0);
+    Ok((u64::try_from(count).unwrap_or(0), since))
 }
 
 /// Looks, and changes nothing. The tables must be there.

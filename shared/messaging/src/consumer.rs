@@ -1,6 +1,6 @@
 //! Consumers: the inbox around a service's own effect.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -45,6 +45,18 @@ impl From<EnvelopeError> for HandleError {
 /// a fact more than once, but only one of these transactions commits.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
+    /// Whether the fact changes anything here, as far as can be seen without asking anybody. What does not is taken with no transaction
+    /// and no inbox row. It must say the same of the same fact every time.
+    fn concerns(&self, _envelope: &Envelope) -> bool {
+        true
+    }
+
+    /// Called before the transaction: for what must be at hand in it and comes from elsewhere, over the network or from another
+    /// connection. Facts that were taken before are among these too.
+    async fn prepare(&self, _envelopes: &[Envelope]) -> Result<(), HandleError> {
+        Ok(())
+    }
+
     /// Applies one fact in the transaction that also holds its inbox row. It must do nothing that the transaction cannot
     /// undo.
     async fn apply(
@@ -88,6 +100,7 @@ pub struct Consumer {
     pub(crate) db: DatabaseConnection,
     handler: Arc<dyn Handler>,
     pub(crate) counting: Arc<Counting>,
+    recognises: bool,
 }
 
 /// Why a batch was not committed.
@@ -118,7 +131,15 @@ impl Consumer {
             db,
             handler: Arc::new(handler),
             counting: Arc::default(),
+            recognises: false,
         }
+    }
+
+    /// Its handler recognises by rows of its own what it has done already, and leaves that as it is: no inbox row is written.
+    #[must_use]
+    pub fn recognising(mut self) -> Self {
+        self.recognises = true;
+        self
     }
 
     /// Whether it listens to this type of fact.
@@ -163,12 +184,25 @@ impl Consumer {
         envelopes: &[Envelope],
         unpark: Option<Uuid>,
     ) -> Result<(), BatchError> {
+        let concerning = self.concerning(envelopes);
+        if concerning.is_empty() && unpark.is_none() {
+            self.counting.took(envelopes.len(), 0);
+            return Ok(());
+        }
+        AssertUnwindSafe(self.handler.prepare(&concerning))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|panic| Err(HandleError::Retry(told(&*panic))))?;
         let transaction = begin_write(&self.db)
             .await
             .map_err(BatchError::Unavailable)?;
-        let new = inbox::enter(self.name, envelopes, &transaction)
-            .await
-            .map_err(BatchError::Unavailable)?;
+        let new = if self.recognises {
+            Cow::Borrowed(&*concerning)
+        } else {
+            inbox::enter(self.name, &concerning, &transaction)
+                .await
+                .map_err(BatchError::Unavailable)?
+        };
         if let Some(event) = unpark {
             parked::remove(&transaction, self.name, event)
                 .await
@@ -195,7 +229,8 @@ impl Consumer {
             }
             transaction.commit().await.map_err(HandleError::from)?;
         }
-        self.counting.took(new.len(), envelopes.len() - new.len());
+        let repeated = concerning.len() - new.len();
+        self.counting.took(envelopes.len() - repeated, repeated);
         if let Err(panic) = AssertUnwindSafe(self.handler.committed_all(envelopes))
             .catch_unwind()
             .await
@@ -207,6 +242,17 @@ impl Consumer {
             );
         }
         Ok(())
+    }
+}
+
+impl Consumer {
+    /// What of these its handler has anything to do with.
+    fn concerning<'a>(&self, envelopes: &'a [Envelope]) -> Cow<'a, [Envelope]> {
+        if envelopes.iter().all(|one| self.handler.concerns(one)) {
+            return Cow::Borrowed(envelopes);
+        }
+        let concerning = envelopes.iter().filter(|one| self.handler.concerns(one));
+        Cow::Owned(concerning.cloned().collect())
     }
 }
 

@@ -8,8 +8,10 @@ pub(crate) mod outbox {
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
-        /// The envelope as JSON text.
+        /// The envelope as JSON text, or an array of envelopes.
         pub envelope: String,
+        /// How many they are.
+        pub facts: i32,
         pub attempts: i32,
         pub next_attempt_at: DateTimeUtc,
         pub lease_until: Option<DateTimeUtc>,

@@ -22,9 +22,11 @@ mod in_process;
 mod inbox;
 mod migrations;
 mod outbox;
+mod parcel;
 pub mod parked;
 mod rabbitmq;
 mod relay;
+mod remains;
 mod take;
 mod transaction;
 
@@ -39,6 +41,7 @@ pub use rabbitmq::{
     BrokerState, ConfigError, Found, InspectError, QueueState, RabbitMqConfig, inspect_broker,
 };
 pub use relay::{Relay, RelayError, Turn};
+pub use remains::{NoRemains, USUAL_DELETION, drop_remains, leave_no_remains};
 pub use transaction::begin_write;
 
 /// Tries before a fact is parked.

@@ -5,7 +5,12 @@ use sea_orm_migration::prelude::*;
 /// To be put first in a service's list of migrations.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Messaging), Box::new(SentFacts), Box::new(Replays)]
+    vec![
+        Box::new(Messaging),
+        Box::new(SentFacts),
+        Box::new(Replays),
+        Box::new(Parcels),
+    ]
 }
 
 struct Messaging;
@@ -112,6 +117,29 @@ impl MigrationTrait for Replays {
                 Table::alter()
                     .table(Alias::new("parked_message"))
                     .add_column(col("replay_requested").boolean().not_null().default(false))
+                    .to_owned(),
+            )
+            .await
+    }
+}
+
+/// Rows of the outbox hold many facts. What is there already holds one each.
+struct Parcels;
+
+impl MigrationName for Parcels {
+    fn name(&self) -> &'static str {
+        "m0004_messaging_parcels"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Parcels {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .alter_table(
+                Table::alter()
+                    .table(Alias::new("outbox"))
+                    .add_column(col("facts").integer().not_null().default(1))
                     .to_owned(),
             )
             .await

@@ -4,7 +4,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,18 +16,20 @@ use sea_orm::{
 };
 use tokio::sync::Notify;
 use uuid::Uuid;
-use warikan_contracts::Envelope;
-use warikan_rows::padded;
 use warikan_types::{Clock, Timestamp};
 
 use crate::{
     Bus, Outgoing, PublishError,
     counts::{RelayCounting, RelayCounts},
     entity::outbox,
+    outbox::facts,
+    parcel::{self, Parcel},
 };
 
-/// Facts taken in one turn.
-const BATCH: u64 = 256;
+/// Facts published together, unless a single parcel has more. A turn is about as many: whoever is told to stop ends after it.
+const BATCH: usize = 256;
+/// Rows claimed at least: so many full parcels are a batch.
+const ROWS: u64 = 4;
 /// How long another relay leaves claimed facts alone; renewed while their publication lasts.
 const LEASE: Duration = Duration::from_secs(10);
 /// Sent facts are kept this long, for an operator's questions.
@@ -35,7 +37,7 @@ const KEEP_SENT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Sent facts are looked through this often,
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// and this many are removed at a time, so that nobody waits long for the table.
-const PRUNE_BATCH: u64 = 2_000;
+const PRUNE_BATCH: u64 = 200;
 
 /// Publishes one service's outbox. Several may run on one outbox: a lease column keeps them apart, and where a
 /// lease ran out the consumers' inboxes make the second publication harmless.
@@ -47,6 +49,8 @@ pub struct Relay {
     wake: Arc<Notify>,
     lease: Duration,
     counting: Arc<RelayCounting>,
+    /// Rows that are claimed next: more where they hold few facts each.
+    rows: Arc<AtomicU64>,
     /// When sent facts were last looked through, in milliseconds.
     pruned: Arc<AtomicI64>,
 }
@@ -69,6 +73,8 @@ pub struct Turn {
     pub claimed: u64,
     /// Facts among them for which responsibility has moved.
     pub sent: u64,
+    /// It took as many rows as it takes at once: more may be due.
+    pub full: bool,
 }
 
 impl Relay {
@@ -82,6 +88,7 @@ impl Relay {
             wake: Arc::new(Notify::new()),
             lease: LEASE,
             counting: Arc::default(),
+            rows: Arc::new(AtomicU64::new(ROWS)),
             pruned: Arc::default(),
         }
     }
@@ -132,29 +139,58 @@ impl Relay {
     /// The database failed, or the bus takes nothing at present. In the latter case the facts lie as if they had not been
     /// touched: nobody's fault counts towards a fact's tries, and the order stays.
     pub async fn turn(&self) -> Result<Turn, RelayError> {
-        let rows = self.claim().await?;
-        let claimed = rows.len() as u64;
-        let mut ids = Vec::with_capacity(rows.len());
-        let mut facts = Vec::with_capacity(rows.len());
+        let most = self.rows.load(Ordering::Relaxed);
+        let rows = self.claim(most).await?;
+        let all_taken = rows.len() as u64 == most;
+        let mut turn = Turn {
+            full: all_taken,
+            ..Turn::default()
+        };
+        let mut parcels = Vec::with_capacity(rows.len());
         for row in rows {
-            match serde_json::from_str::<Envelope>(&row.envelope) {
-                Ok(envelope) => {
-                    ids.push(row.id);
-                    facts.push(Outgoing {
-                        envelope,
-                        attempt: row.attempts,
+            match facts(&row.envelope) {
+                Ok(facts) => {
+                    turn.claimed += facts.len() as u64;
+                    parcels.push(Parcel {
+                        id: row.id,
+                        attempts: row.attempts,
+                        facts,
                     });
                 }
                 Err(error) => {
                     // Someone wrote to the table by hand. It waits, and stays in the lag, until someone mends it.
+                    turn.claimed += 1;
                     let why = format!("the row holds no envelope: {error}");
-                    self.postpone(row.id, row.attempts, &why).await?;
+                    let now = self.clock.now();
+                    parcel::postpone(&self.db, row.id, row.attempts, &why, now).await?;
                 }
             }
         }
-        let sent = self.publish(&ids, &facts).await?;
-        self.counting.count(sent, claimed - sent);
-        Ok(Turn { claimed, sent })
+        let batch = BATCH as u64;
+        let next = if turn.claimed > batch {
+            most / 2
+        } else if all_taken && turn.claimed * 2 <= batch {
+            most * 2
+        } else {
+            most
+        };
+        self.rows.store(next.clamp(ROWS, batch), Ordering::Relaxed);
+        let mut left = parcels.as_slice();
+        while !left.is_empty() {
+            let (now, later) = left.split_at(at_once(left));
+            match self.publish(now, later).await {
+                Ok(sent) => turn.sent += sent,
+                Err(error) => {
+                    let later = later.iter().map(|parcel| parcel.id).collect();
+                    parcel::put_back(&self.db, later).await?;
+                    self.counting.count(turn.sent, turn.claimed - turn.sent);
+                    return Err(error);
+                }
+            }
+            left = later;
+        }
+        self.counting.count(turn.sent, turn.claimed - turn.sent);
+        Ok(turn)
     }
 
     /// By what it judges what is due.
@@ -200,7 +236,7 @@ impl Relay {
 
     /// One statement leases the batch, in the order of the index on what is due (a fact is first due when it is made, so that is
     /// also the order of the ids).
-    async fn claim(&self) -> Result<Vec<outbox::Model>, DbErr> {
+    async fn claim(&self, most: u64) -> Result<Vec<outbox::Model>, DbErr> {
         let now = self.clock.now();
         let due = outbox::Entity::find()
             .select_only()
@@ -214,7 +250,7 @@ impl Relay {
             )
             .order_by_asc(outbox::Column::NextAttemptAt)
             .order_by_asc(outbox::Column::Id)
-            .limit(BATCH)
+            .limit(most)
             // PostgreSQL would otherwise let two relays choose the same rows; SQLite has one writer and no such clause.
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .into_query();
@@ -230,51 +266,38 @@ impl Relay {
             .filter(outbox::Column::Id.in_subquery(due))
             .exec_with_returning(&self.db)
             .await?;
-        rows.sort_by_key(|row| row.id);
+        rows.sort_by_key(|row| (row.next_attempt_at, row.id));
         Ok(rows)
     }
 
-    /// Publishes claimed facts and writes down what became of each.
-    async fn publish(&self, ids: &[Uuid], facts: &[Outgoing]) -> Result<u64, RelayError> {
-        if facts.is_empty() {
-            return Ok(0);
-        }
-        let outcomes = self.while_leased(ids, self.bus.publish_all(facts)).await;
-        let mut sent = Vec::with_capacity(ids.len());
-        let mut untouched = Vec::new();
-        let mut unavailable = None;
-        for ((id, fact), outcome) in ids.iter().zip(facts).zip(outcomes) {
+    /// Publishes claimed facts and writes down what became of each; how many were sent. `later` are claimed too, and wait.
+    async fn publish(&self, parcels: &[Parcel], later: &[Parcel]) -> Result<u64, RelayError> {
+        let facts: Vec<Outgoing> = parcels
+            .iter()
+            .flat_map(|parcel| {
+                parcel.facts.iter().map(|fact| Outgoing {
+                    envelope: fact.clone(),
+                    attempt: parcel.attempts,
+                })
+            })
+            .collect();
+        let ids: Vec<Uuid> = parcels.iter().chain(later).map(|one| one.id).collect();
+        let outcomes = self.while_leased(&ids, self.bus.publish_all(&facts)).await;
+        let (mut sent, mut unavailable) = (0, None);
+        for (fact, outcome) in facts.iter().zip(&outcomes) {
             match outcome {
-                Ok(()) => sent.push(*id),
-                Err(PublishError::Unavailable(why)) => {
-                    untouched.push(*id);
-                    unavailable = Some(why);
-                }
+                Ok(()) => sent += 1,
+                Err(PublishError::Unavailable(why)) => unavailable = Some(why.clone()),
                 Err(error) => {
                     let (envelope, attempt) = (&fact.envelope, fact.attempt);
                     tracing::warn!(event = %envelope.id, fact = envelope.fact_type, attempt, %error, "fact not taken yet");
-                    self.postpone(*id, attempt, &error.to_string()).await?;
                 }
             }
         }
-        if !sent.is_empty() {
-            outbox::Entity::update_many()
-                .filter(outbox::Column::Id.is_in(padded(sent.iter().copied())))
-                .col_expr(
-                    outbox::Column::SentAt,
-                    Expr::value(Some(self.clock.now().utc())),
-                )
-                .exec(&self.db)
-                .await?;
-        }
+        parcel::settle(&self.db, parcels, &outcomes, self.clock.now()).await?;
         match unavailable {
-            None => Ok(sent.len() as u64),
-            Some(why) => {
-                self.counting
-                    .count(sent.len() as u64, untouched.len() as u64);
-                self.put_back(untouched).await?;
-                Err(RelayError::Bus(why))
-            }
+            None => Ok(sent),
+            Some(why) => Err(RelayError::Bus(why)),
         }
     }
 
@@ -298,40 +321,14 @@ impl Relay {
             }
         }
     }
-
-    /// A fact that failed waits for its next try.
-    async fn postpone(&self, id: Uuid, attempts: i32, why: &str) -> Result<(), DbErr> {
-        let due = self.clock.now().plus(backoff(attempts)).utc();
-        outbox::Entity::update_many()
-            .filter(outbox::Column::Id.eq(id))
-            .col_expr(outbox::Column::NextAttemptAt, Expr::value(due))
-            .col_expr(outbox::Column::LeaseUntil, no_lease())
-            .col_expr(outbox::Column::LastError, Expr::value(Some(why.to_owned())))
-            .exec(&self.db)
-            .await?;
-        Ok(())
-    }
-
-    /// Undoes a claim.
-    async fn put_back(&self, ids: Vec<Uuid>) -> Result<(), DbErr> {
-        outbox::Entity::update_many()
-            .filter(outbox::Column::Id.is_in(ids))
-            .col_expr(outbox::Column::LeaseUntil, no_lease())
-            .col_expr(
-                outbox::Column::Attempts,
-                sea_orm::ExprTrait::sub(Expr::col(outbox::Column::Attempts), 1),
-            )
-            .exec(&self.db)
-            .await?;
-        Ok(())
-    }
 }
 
-fn no_lease() -> Expr {
-    Expr::value(Option::<chrono::DateTime<chrono::Utc>>::None)
-}
-
-fn backoff(attempts: i32) -> Duration {
-    let doublings = u32::try_from(i32::clamp(attempts - 1, 0, 9)).unwrap_or(0);
-    Duration::from_secs(u64::clamp(1 << doublings, 1, 300))
+/// How many of these parcels, one at least, are published together.
+fn at_once(parcels: &[Parcel]) -> usize {
+    let mut facts = 0;
+    let fit = parcels.iter().take_while(|parcel| {
+        facts += parcel.facts.len();
+        facts <= BATCH
+    });
+    fit.count().max(1)
 }

@@ -353,7 +353,9 @@ async fn leased_until(world: &World) -> Option<chrono::DateTime<chrono::Utc>> {
 #[tokio::test]
 async fn a_damaged_outbox_row_waits_alone() {
     let world = World::new().await;
-    world.tell(world.facts([Fate::Works; 3])).await;
+    for fact in world.facts([Fate::Works; 3]) {
+        world.tell(vec![fact]).await;
+    }
     let damage = "UPDATE outbox SET envelope = '{' WHERE envelope LIKE '%\"number\":2%'";
     world.outbox.execute_unprepared(damage).await.unwrap();
     assert_eq!(world.relay().drain().await.unwrap(), 2);
@@ -362,10 +364,50 @@ async fn a_damaged_outbox_row_waits_alone() {
 }
 
 #[tokio::test]
+async fn what_fails_of_a_parcel_waits_alone() {
+    let world = World::new().await;
+    let fates = [Fate::Works, Fate::Fails, Fate::Works];
+    world.tell(world.facts(fates)).await;
+    assert_eq!(rows(&world).await, 1, "one parcel");
+    assert_eq!(world.relay().lag().await.unwrap().0, 3, "of three facts");
+    assert_eq!(world.relay().drain().await.unwrap(), 2);
+    assert_eq!(world.effects().await, [1, 3]);
+    assert_eq!(rows(&world).await, 2, "what was sent, and what waits");
+    assert_eq!(world.relay().lag().await.unwrap().0, 1);
+    assert_eq!(world.relay().drain().await.unwrap(), 0, "not due yet");
+    // Its own tries come to an end without touching the others again.
+    for _ in 1..DELIVERY_LIMIT {
+        world.clock.advance(Duration::from_secs(301)).unwrap();
+        world.relay().drain().await.unwrap();
+    }
+    assert_eq!(world.relay().lag().await.unwrap().0, 0);
+    assert_eq!(world.effects().await, [1, 3]);
+    assert_eq!(world.consumer.parked().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_parcel_is_no_longer_than_can_be_held_and_keeps_its_order() {
+    let world = World::new().await;
+    world.tell(world.facts([Fate::Works; 200])).await;
+    assert_eq!(rows(&world).await, 4);
+    assert_eq!(world.relay().drain().await.unwrap(), 200);
+    assert_eq!(world.effects().await, Vec::from_iter(1..=200));
+}
+
+/// Rows of the outbox.
+async fn rows(world: &World) -> i64 {
+    let query = Statement::from_string(DbBackend::Sqlite, "SELECT count(*) AS n FROM outbox");
+    let row = world.outbox.query_one_raw(query).await.unwrap();
+    row.unwrap().try_get("", "n").unwrap()
+}
+
+#[tokio::test]
 async fn sent_facts_are_removed_after_a_week() {
     let world = World::new().await;
     let relay = world.relay();
-    world.tell(world.facts([Fate::Works; 3_000])).await;
+    for fact in world.facts([Fate::Works; 300]) {
+        world.tell(vec![fact]).await;
+    }
     relay.drain().await.unwrap();
     assert_eq!(relay.prune().await.unwrap(), 0);
     world.tell(world.facts([Fate::Works; 7])).await;
@@ -373,8 +415,8 @@ async fn sent_facts_are_removed_after_a_week() {
         .clock
         .advance(Duration::from_secs(7 * 86_400 + 1))
         .unwrap();
-    assert_eq!(relay.prune().await.unwrap(), 2_000, "a bounded number");
-    assert_eq!(relay.prune().await.unwrap(), 1_000);
+    assert_eq!(relay.prune().await.unwrap(), 200, "a bounded number");
+    assert_eq!(relay.prune().await.unwrap(), 100);
     assert_eq!(relay.prune().await.unwrap(), 0);
     assert_eq!(relay.drain().await.unwrap(), 7, "what is unsent stays");
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr};
 use warikan_contracts::operations::MeteredOperation;
-use warikan_rows::Known;
+use warikan_rows::{Known, Writes};
 use warikan_types::TenantScope;
 
 use crate::entity::metered_operation::ActiveModel;
@@ -19,6 +19,17 @@ pub async fn append<C: ConnectionTrait>(
     let rows = operations.iter().map(row).collect();
     warikan_rows::insert(transaction, rows, Known::Kept).await?;
     Ok(())
+}
+
+/// The same, beside other writes.
+///
+/// # Errors
+/// Never: every column is set.
+pub fn add(
+    writes: &mut Writes,
+    operations: &[(TenantScope, MeteredOperation)],
+) -> Result<(), DbErr> {
+    writes.insert(operations.iter().map(row).collect(), Known::Kept)
 }
 
 fn row((scope, operation): &(TenantScope, MeteredOperation)) -> ActiveModel {

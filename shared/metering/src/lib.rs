@@ -15,7 +15,7 @@ mod migrations;
 mod operations;
 mod remote;
 
-pub use append::append;
+pub use append::{add, append};
 pub use inner::inner_routes;
 pub use migrations::migrations;
 pub use operations::Operations;

@@ -4,6 +4,9 @@
 //! So rows go in groups whose sizes come again ([`group`]), and connections keep what they prepared for each. The same holds for long
 //! lists of keys ([`padded`]).
 
+mod columns;
+mod writes;
+
 use std::{
     collections::HashMap,
     fmt::Write as _,
@@ -15,10 +18,14 @@ use sea_orm::{
     IdenStatic, Iterable, QueryResult, Statement, Value,
 };
 
+pub use writes::Writes;
+
 /// Rows in one statement at most.
 const LARGEST: usize = 256;
 /// So many rows or fewer go in one statement of their own size.
 const SMALL: usize = 16;
+/// On PostgreSQL, more rows than these go as arrays.
+const FEW: usize = 4;
 /// What SQLite takes in one statement.
 const PARAMETERS: usize = 32_766;
 
@@ -49,7 +56,10 @@ fn text(which: Which, columns: &[&'static str]) -> Arc<str> {
     let (table, rows, known, told, numbered) = which;
     let mut texts = texts().lock().unwrap_or_else(PoisonError::into_inner);
     let text = texts.entry((which, columns.to_vec())).or_insert_with(|| {
-        let mut text = format!("INSERT INTO \"{table}\" (");
+        // What fails is rolled back whole by whoever began the transaction. So SQLite need not keep a journal for taking back the rows of this
+        // statement alone, which would copy every page before it is written to.
+        let verb = if numbered { "INSERT" } else { "INSERT OR FAIL" };
+        let mut text = format!("{verb} INTO \"{table}\" (");
         for (place, column) in columns.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let _ = write!(text, "{comma}\"{column}\"");
@@ -140,27 +150,37 @@ fn statements<A: ActiveModelTrait>(
         <A::Entity as EntityTrait>::Column::iter().collect();
     let columns: Vec<&'static str> = all.iter().map(IdenStatic::as_str).collect();
     let table = A::Entity::default().table_name();
-    let most = LARGEST.min(PARAMETERS / columns.len().max(1));
-    let mut left = models.len();
-    let mut models = models.into_iter();
-    let mut statements = Vec::new();
-    while left > 0 {
-        let rows = group(left, most);
-        let mut values: Vec<Value> = Vec::with_capacity(rows * columns.len());
-        for mut model in models.by_ref().take(rows) {
-            for (column, name) in all.iter().zip(&columns) {
-                match model.take(*column) {
-                    ActiveValue::Set(value) | ActiveValue::Unchanged(value) => values.push(value),
-                    ActiveValue::NotSet => {
-                        let why = format!("{table}.{name} is not set");
-                        return Err(DbErr::AttrNotSet(why));
-                    }
+    let mut rows = Vec::with_capacity(models.len());
+    for mut model in models {
+        let mut values: Vec<Value> = Vec::with_capacity(columns.len());
+        for (column, name) in all.iter().zip(&columns) {
+            match model.take(*column) {
+                ActiveValue::Set(value) | ActiveValue::Unchanged(value) => values.push(value),
+                ActiveValue::NotSet => {
+                    let why = format!("{table}.{name} is not set");
+                    return Err(DbErr::AttrNotSet(why));
                 }
             }
         }
-        left -= rows;
-        let numbered = backend != DbBackend::Sqlite;
-        let text = text((table, rows, known, told, numbered), &columns);
+        rows.push(values);
+    }
+    if backend == DbBackend::Postgres
+        && rows.len() > FEW
+        && let Some((text, arrays)) = columns::insert(table, &columns, &rows, known, told)
+    {
+        let statement = Statement::from_sql_and_values(backend, text, arrays);
+        return Ok(vec![statement]);
+    }
+    let most = LARGEST.min(PARAMETERS / columns.len().max(1));
+    let numbered = backend != DbBackend::Sqlite;
+    let mut left = rows.len();
+    let mut rows = rows.into_iter();
+    let mut statements = Vec::new();
+    while left > 0 {
+        let next = group(left, most);
+        let values: Vec<Value> = rows.by_ref().take(next).flatten().collect();
+        left -= next;
+        let text = text((table, next, known, told, numbered), &columns);
         statements.push(Statement::from_sql_and_values(
             backend,
             text.as_ref(),
@@ -211,7 +231,8 @@ mod tests {
         let expected =
             r#"INSERT INTO "t" ("a", "b") VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING"#;
         assert_eq!(made(true).as_ref(), expected);
-        let expected = r#"INSERT INTO "t" ("a", "b") VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING"#;
+        let expected =
+            r#"INSERT OR FAIL INTO "t" ("a", "b") VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING"#;
         assert_eq!(made(false).as_ref(), expected);
     }
 

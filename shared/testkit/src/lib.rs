@@ -6,9 +6,11 @@ mod database;
 mod house;
 mod responder;
 mod sink;
+mod told;
 
 pub use app::{App, Reply};
 pub use database::{TestDatabase, on_postgres};
 pub use house::TestHouse;
 pub use responder::{Manner, OcspServer};
 pub use sink::{Received, WebhookSink};
+pub use told::told_facts;

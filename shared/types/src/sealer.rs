@@ -6,9 +6,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 
 use crate::Entropy;
 
-/// First octet of a box: which key and algorithm made it. The platform's own key.
-const PLATFORM: u8 = 1;
-/// A tenant's data key.
+/// First octet of a box: which key and algorithm made it. A tenant's data key.
 const TENANT: u8 = 2;
 
 /// Seals and opens boxes under one key: the platform's, or a tenant's. Clones share the key.
@@ -27,6 +25,9 @@ pub struct Sealer {
 pub struct SealError;
 
 impl Sealer {
+    /// First octet of a box that the platform's own key made.
+    pub const PLATFORM: u8 = 1;
+
     /// A sealer under a 256-bit key; nonces come from `entropy`.
     ///
     /// # Panics
@@ -35,7 +36,7 @@ impl Sealer {
     pub fn new(key: [u8; 32], entropy: Entropy) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, &key).expect("AES-256 takes 32 octets");
         Self {
-            version: PLATFORM,
+            version: Self::PLATFORM,
             key: Arc::new(LessSafeKey::new(key)),
             entropy,
             before: None,

@@ -128,6 +128,26 @@ impl Fact for CredentialRevoked {
     const VERSION: u16 = 1;
 }
 
+/// Any service but onboarding says it of an act of one of a tenant's credentials, in the transaction of the act; onboarding keeps it in the
+/// tenant's audit trail. Whose it is says the envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantActed {
+    /// The credential.
+    pub client: Id<Client>,
+    /// What was done, `endpoint.created`.
+    pub act: String,
+    /// What it was done to, an id.
+    pub subject: Option<String>,
+    /// The request by which it was done.
+    pub request_id: Option<String>,
+    /// More of it. Nothing of a person, and no secret.
+    pub details: BTreeMap<String, String>,
+}
+impl Fact for TenantActed {
+    const TYPE: &'static str = "tenant.acted";
+    const VERSION: u16 = 1;
+}
+
 /// Any service says it of an act of the operator's, in the transaction of the act; onboarding keeps it in the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorActed {
