@@ -43,14 +43,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = check_headers(request);
+        let checked = check_headers(request, BODY_LIMIT);
         let stream = PayloadStream::from_request(request, payload);
         Box::pin(async move {
             let typed = checked?;
             let stream = stream
                 .await
                 .map_err(|_| Problem::new(Code::InvalidRequest, "The body could not be read."))?;
-            let octets = read(stream).await?;
+            let octets = read(stream, BODY_LIMIT).await?;
             let digest = Sha256::digest(&octets).into();
             if octets.is_empty() {
                 return parse(b"{}").map(|value| Self { value, digest });
@@ -67,7 +67,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 }
 
 /// Whether the body is declared as JSON; refuses early what is declared too large or encoded.
-fn check_headers(request: &HttpRequest) -> Result<bool, Problem> {
+fn check_headers(request: &HttpRequest, limit: usize) -> Result<bool, Problem> {
     let text = |name| {
         request
             .headers()
@@ -75,9 +75,9 @@ fn check_headers(request: &HttpRequest) -> Result<bool, Problem> {
             .and_then(|value: &header::HeaderValue| value.to_str().ok())
     };
     if let Some(length) = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok())
-        && length > BODY_LIMIT as u64
+        && length > limit as u64
     {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
     // A compressed body could unfold to any size.
     if text(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -100,14 +100,27 @@ fn check_headers(request: &HttpRequest) -> Result<bool, Problem> {
     Ok(json && utf8)
 }
 
-fn too_large() -> Problem {
+fn too_large(limit: usize) -> Problem {
     Problem::new(
         Code::BodyTooLarge,
-        format!("The body may have at most {BODY_LIMIT} octets."),
+        format!("The body may have at most {limit} octets."),
     )
 }
 
-async fn read(mut stream: PayloadStream) -> Result<BytesMut, Problem> {
+/// Reads a body that is no JSON, as it came.
+///
+/// # Errors
+/// It is encoded (a compressed body could unfold to any size), longer than `limit`, or breaks off.
+pub async fn whole_body(
+    request: &HttpRequest,
+    body: PayloadStream,
+    limit: usize,
+) -> Result<BytesMut, Problem> {
+    check_headers(request, limit)?;
+    read(body, limit).await
+}
+
+async fn read(mut stream: PayloadStream, limit: usize) -> Result<BytesMut, Problem> {
     let mut octets = BytesMut::new();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| {
@@ -116,8 +129,8 @@ async fn read(mut stream: PayloadStream) -> Result<BytesMut, Problem> {
                 "The body ended before it was complete.",
             )
         })?;
-        if octets.len() + chunk.len() > BODY_LIMIT {
-            return Err(too_large());
+        if octets.len() + chunk.len() > limit {
+            return Err(too_large(limit));
         }
         octets.extend_from_slice(&chunk);
     }

@@ -4,26 +4,7 @@
 //! the same key waits for that transaction (SQLite: its write lock; PostgreSQL: the unique key) and then replays it.
 //! Keys are namespaced by tenant, environment and operation. Answers are sealed: some carry personal data.
 
-mod entity {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "idempotent_answer")]
-    pub struct Model {
-        /// SHA-256 over namespace and key.
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub place: String,
-        pub body_digest: Vec<u8>,
-        /// 0 until the answer is known; never seen outside the transaction that claims it.
-        pub status: i32,
-        pub answer: Vec<u8>,
-        pub created_at: DateTimeUtc,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-    impl ActiveModelBehavior for ActiveModel {}
-}
+mod stored;
 
 use std::collections::HashMap;
 
@@ -33,15 +14,16 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
-use sea_orm_migration::prelude::{
-    Alias, ColumnDef, MigrationName, MigrationTrait, SchemaManager, Table, async_trait,
-};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use warikan_rows::{self as rows, Known, padded};
+use uuid::Uuid;
+use warikan_rows::{self as rows, Known, Writes, padded};
 use warikan_types::{Sealer, TenantScope, Timestamp};
 
+use self::stored::entity;
 use crate::{Code, Problem};
+
+pub use self::stored::{KEPT, erase_about, migrations, prune};
 
 /// Marks a response as an answer whose key and body get it again, whatever happens: it is in the service's database. The mark is for the
 /// platform's own processes, which may keep a copy.
@@ -78,6 +60,7 @@ pub struct Answer {
     /// JSON text.
     pub body: Vec<u8>,
     replayed: bool,
+    record: Option<Uuid>,
 }
 
 impl Answer {
@@ -91,6 +74,7 @@ impl Answer {
             status,
             body: serde_json::to_vec(body).expect("an answer is plain data"),
             replayed: false,
+            record: None,
         }
     }
 }
@@ -103,7 +87,23 @@ impl Answer {
             status,
             body,
             replayed: true,
+            record: None,
         }
+    }
+
+    /// The service has a record from which it makes this answer again: only the record's id is kept beside the key.
+    #[must_use]
+    pub fn recorded(self, record: Uuid) -> Self {
+        Self {
+            record: Some(record),
+            ..self
+        }
+    }
+
+    /// The record that holds it. Of an answer that was given before, the body is to be had from there.
+    #[must_use]
+    pub const fn record(&self) -> Option<Uuid> {
+        self.record
     }
 
     /// Whether it was given before.
@@ -145,6 +145,9 @@ pub enum IdempotencyError {
     /// Same key, other body.
     #[error("the idempotency key was used with another body")]
     Reused,
+    /// What was answered told of somebody who was erased since.
+    #[error("the answer to the idempotency key was erased")]
+    Erased,
     /// The stored answer cannot be opened: the platform's key changed.
     #[error("the stored answer cannot be opened")]
     Sealed(#[from] warikan_types::SealError),
@@ -159,6 +162,10 @@ impl From<IdempotencyError> for Problem {
             IdempotencyError::Reused => Self::new(
                 Code::IdempotencyKeyReused,
                 "Use a new Idempotency-Key for a new request; the same key is for repeating the same body.",
+            ),
+            IdempotencyError::Erased => Self::new(
+                Code::IdempotencyKeyReused,
+                "The answer to this Idempotency-Key was erased with the person that it told of, and the request is not carried out again. Use a new Idempotency-Key for a new request.",
             ),
             IdempotencyError::Database(error) => error.into(),
             IdempotencyError::Sealed(_) => Self::internal(&error),
@@ -217,7 +224,9 @@ impl Idempotency {
             body_digest: Set(key.body_digest.to_vec()),
             status: Set(0),
             answer: Set(Vec::new()),
+            record: Set(None),
             created_at: Set(at.utc()),
+            about: Set(None),
         })
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(transaction)
@@ -241,6 +250,19 @@ impl Idempotency {
         transaction: &C,
         answer: &Answer,
     ) -> Result<(), DbErr> {
+        self.keep_about(transaction, answer, None).await
+    }
+
+    /// The same, of something by whose id the answer can be erased ([`erase_about`]).
+    ///
+    /// # Errors
+    /// As [`Idempotency::keep`].
+    pub async fn keep_about<C: ConnectionTrait>(
+        &self,
+        transaction: &C,
+        answer: &Answer,
+        about: Option<Uuid>,
+    ) -> Result<(), DbErr> {
         let Some(key) = &self.key else {
             return Ok(());
         };
@@ -254,6 +276,7 @@ impl Idempotency {
                 entity::Column::Answer,
                 Expr::value(self.sealer.seal(&key.place, &answer.body)),
             )
+            .col_expr(entity::Column::About, Expr::value(about))
             .exec(transaction)
             .await?;
         Ok(())
@@ -313,8 +336,14 @@ impl Idempotency {
         if row.body_digest != key.body_digest {
             return Err(IdempotencyError::Reused);
         }
-        let body = self.sealer.open(&key.place, &row.answer)?;
+        if row.record.is_none() && row.answer.is_empty() {
+            return Err(IdempotencyError::Erased);
+        }
         let status = u16::try_from(row.status).unwrap_or(200);
+        if let Some(record) = row.record {
+            return Ok(Answer::replayed(status, Vec::new()).recorded(record));
+        }
+        let body = self.sealer.open(&key.place, &row.answer)?;
         Ok(Answer::replayed(status, body))
     }
 
@@ -327,43 +356,48 @@ impl Idempotency {
         transaction: &C,
         answers: &[(&Self, Answer, Timestamp)],
     ) -> Result<bool, DbErr> {
-        let mut rows: Vec<(&str, entity::ActiveModel)> = answers
-            .iter()
-            .filter_map(|(claim, answer, at)| {
-                let key = claim.key.as_ref()?;
-                let row = entity::ActiveModel {
-                    place: Set(key.place.clone()),
-                    body_digest: Set(key.body_digest.to_vec()),
-                    status: Set(i32::from(answer.status)),
-                    answer: Set(claim.sealer.seal(&key.place, &answer.body)),
-                    created_at: Set(at.utc()),
-                };
-                Some((key.place.as_str(), row))
-            })
-            .collect();
-        // In the order of the key: two transactions with keys in common wait for each other and do not lock each other out.
-        rows.sort_unstable_by_key(|(place, _)| *place);
-        let (all, models) = (
-            rows.len() as u64,
-            rows.into_iter().map(|(_, row)| row).collect(),
-        );
+        let models = models(answers);
+        let all = models.len() as u64;
         Ok(rows::insert(transaction, models, Known::Kept).await? == all)
+    }
+
+    /// The same, beside other writes of a transaction that nobody else writes beside, as SQLite's are: there a key that was not
+    /// [`Self::given`] is not given when the rows go in.
+    ///
+    /// # Errors
+    /// Never: every column is set.
+    pub fn add_all(
+        writes: &mut Writes,
+        answers: &[(&Self, Answer, Timestamp)],
+    ) -> Result<(), DbErr> {
+        writes.insert(models(answers), Known::Refused)
     }
 }
 
-/// How long an answer can be replayed.
-pub const KEPT: std::time::Duration = std::time::Duration::from_secs(48 * 3600);
-
-/// Removes answers given before `before`.
-///
-/// # Errors
-/// The database failed.
-pub async fn prune<C: ConnectionTrait>(on: &C, before: Timestamp) -> Result<u64, DbErr> {
-    Ok(entity::Entity::delete_many()
-        .filter(entity::Column::CreatedAt.lt(before.utc()))
-        .exec(on)
-        .await?
-        .rows_affected)
+/// Rows for answers to requests with keys.
+fn models(answers: &[(&Idempotency, Answer, Timestamp)]) -> Vec<entity::ActiveModel> {
+    let mut rows: Vec<(&str, entity::ActiveModel)> = answers
+        .iter()
+        .filter_map(|(claim, answer, at)| {
+            let key = claim.key.as_ref()?;
+            let row = entity::ActiveModel {
+                place: Set(key.place.clone()),
+                body_digest: Set(key.body_digest.to_vec()),
+                status: Set(i32::from(answer.status)),
+                answer: Set(match answer.record {
+                    Some(_) => Vec::new(),
+                    None => claim.sealer.seal(&key.place, &answer.body),
+                }),
+                record: Set(answer.record),
+                created_at: Set(at.utc()),
+                about: Set(None),
+            };
+            Some((key.place.as_str(), row))
+        })
+        .collect();
+    // In the order of the key: two transactions with keys in common wait for each other and do not lock each other out.
+    rows.sort_unstable_by_key(|(place, _)| *place);
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
 fn bad_key() -> Problem {
@@ -385,39 +419,6 @@ fn place(operation: &str, caller: Option<TenantScope>, key: &str) -> String {
         hash.update(part.as_bytes());
     }
     hex::encode(hash.finalize())
-}
-
-/// The migration for services that take idempotency keys.
-#[must_use]
-pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(IdempotentAnswers)]
-}
-
-struct IdempotentAnswers;
-
-impl MigrationName for IdempotentAnswers {
-    fn name(&self) -> &'static str {
-        "m0002_idempotent_answers"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for IdempotentAnswers {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let col = |name: &'static str| ColumnDef::new(Alias::new(name));
-        manager
-            .create_table(
-                Table::create()
-                    .table(Alias::new("idempotent_answer"))
-                    .col(col("place").string_len(64).not_null().primary_key())
-                    .col(col("body_digest").binary().not_null())
-                    .col(col("status").integer().not_null())
-                    .col(col("answer").binary().not_null())
-                    .col(col("created_at").timestamp_with_time_zone().not_null())
-                    .to_owned(),
-            )
-            .await
-    }
 }
 
 #[cfg(test)]

@@ -159,6 +159,9 @@ pub struct ProblemDocument {
     pub detail: String,
     /// Stable word for programs.
     pub code: String,
+    /// At the token endpoint: OAuth 2.0's own word (RFC 6749 5.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// For questions to the operator; also in `X-Request-Id`.
     pub request_id: String,
     /// Whether the same request may succeed later.
@@ -168,6 +171,9 @@ pub struct ProblemDocument {
     pub errors: Vec<FieldError>,
 }
 
+/// Codes of fields that are OAuth 2.0's words too.
+const OAUTH_WORDS: [&str; 2] = ["invalid_scope", "unsupported_grant_type"];
+
 /// An error on its way to the caller.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -176,6 +182,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<u64>,
     scope: Option<ClientScope>,
+    oauth: bool,
 }
 
 impl Problem {
@@ -188,6 +195,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             scope: None,
+            oauth: false,
         }
     }
 
@@ -263,6 +271,27 @@ impl Problem {
         self
     }
 
+    /// As the token endpoint tells it: with OAuth 2.0's word, which is all that its libraries look at.
+    #[must_use]
+    pub const fn of_oauth(mut self) -> Self {
+        self.oauth = true;
+        self
+    }
+
+    /// RFC 6749 5.2 has words for what is wrong with a request, and none for a server's own troubles.
+    fn oauth_word(&self) -> Option<String> {
+        if !self.oauth || !self.code.status().is_client_error() {
+            return None;
+        }
+        let of_field = self.errors.iter().map(|error| error.code.as_str());
+        let mut of_field = of_field.filter(|code| OAUTH_WORDS.contains(code));
+        let word = match self.code {
+            Code::InvalidClient => "invalid_client",
+            _ => of_field.next().unwrap_or("invalid_request"),
+        };
+        Some(word.to_owned())
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn code(&self) -> Code {
@@ -278,6 +307,7 @@ impl Problem {
             status: self.code.status().as_u16(),
             detail: self.detail.clone(),
             code: self.code.as_str().to_owned(),
+            error: self.oauth_word(),
             request_id: crate::current_request_id().unwrap_or_default(),
             retryable: self.code.retryable(),
             errors: self.errors.clone(),

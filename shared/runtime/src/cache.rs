@@ -29,6 +29,7 @@ local tat = tonumber(redis.call('GET', KEYS[1]) or now)
 if tat < now then tat = now end
 local after = tat + interval
 if after - now > tolerance then return {0, math.ceil(after - now - tolerance), tat - now} end
+if ARGV[4] == '0' then return {1, 0, math.ceil(tat - now)} end
 redis.call('SET', KEYS[1], tostring(after), 'PX', math.ceil(after - now) + 1000)
 return {1, 0, math.ceil(after - now)}";
 
@@ -122,15 +123,31 @@ impl Cache {
 
     /// Takes one request out of a bucket. `parts` name it: their lengths go into the key, so no two buckets meet (F008).
     pub async fn take(&self, parts: &[&str], quota: Quota, now: Timestamp) -> Decision {
+        self.ask(parts, quota, Turn::Take, now).await
+    }
+
+    /// Whether a bucket would let one through, without taking it.
+    pub async fn look(&self, parts: &[&str], quota: Quota, now: Timestamp) -> Decision {
+        self.ask(parts, quota, Turn::Look, now).await
+    }
+
+    async fn ask(&self, parts: &[&str], quota: Quota, turn: Turn, now: Timestamp) -> Decision {
         let key = joined(parts);
         match self {
-            Self::Memory(memory) => memory.take(key, quota, now),
-            Self::Redis(shared) => match shared.take(&key, quota, now).await {
+            Self::Memory(memory) => memory.ask(key, quota, turn, now),
+            Self::Redis(shared) => match shared.ask(&key, quota, turn, now).await {
                 Some(decision) => decision,
-                None => shared.own.take(key, quota, now),
+                None => shared.own.ask(key, quota, turn, now),
             },
         }
     }
+}
+
+/// What is wanted of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Take,
+    Look,
 }
 
 impl Memory {
@@ -140,7 +157,7 @@ impl Memory {
         }
     }
 
-    fn take(&self, key: String, quota: Quota, now: Timestamp) -> Decision {
+    fn ask(&self, key: String, quota: Quota, turn: Turn, now: Timestamp) -> Decision {
         let now = now.unix_millis();
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
@@ -156,14 +173,18 @@ impl Memory {
         if after - now > quota.tolerance() {
             return Decision::of(quota, false, after - now - quota.tolerance(), tat - now);
         }
+        if turn == Turn::Look {
+            return Decision::of(quota, true, 0, tat - now);
+        }
         buckets.insert(key, after);
         Decision::of(quota, true, 0, after - now)
     }
 }
 
 impl RedisCache {
-    async fn take(&self, key: &str, quota: Quota, now: Timestamp) -> Option<Decision> {
-        let arguments = [now.unix_millis(), quota.interval(), quota.tolerance()];
+    async fn ask(&self, key: &str, quota: Quota, turn: Turn, now: Timestamp) -> Option<Decision> {
+        let cost = i64::from(turn == Turn::Take);
+        let arguments = [now.unix_millis(), quota.interval(), quota.tolerance(), cost];
         let asked =
             self.server
                 .run::<(i64, i64, i64)>(&self.script, ("bucket", key), &arguments, now);
@@ -197,6 +218,16 @@ mod tests {
         assert!(!refused.allowed);
         assert_eq!(refused.retry_after, Duration::from_secs(2));
         assert_eq!(refused.reset_after, Duration::from_secs(10));
+        let looked = cache.look(&["client", "a"], QUOTA, clock.now()).await;
+        assert_eq!(looked, refused, "looking tells the same");
+        for _ in 0..9 {
+            let looked = cache.look(&["client", "b"], QUOTA, clock.now()).await;
+            assert_eq!(
+                (looked.allowed, looked.remaining),
+                (true, 5),
+                "and takes nothing"
+            );
+        }
         let other = cache.take(&["client", "b"], QUOTA, clock.now()).await;
         assert!(other.allowed, "another bucket");
         clock.advance(Duration::from_secs(2)).unwrap();

@@ -16,48 +16,21 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use warikan_contracts::api::TokenKey;
 use warikan_http::Cursors;
 use warikan_types::{Entropy, PseudonymKey, Sealer};
 
-use self::file::{replace_private, write_private};
+use self::file::{KeyFile, WrappingKey, write_private};
 use crate::{
-    data_keys::{FileWrapping, KeyWrapping, NamedKey, Reload},
+    data_keys::{FileWrapping, KeyWrapping, Reload},
     token_keys::{OwnTokenKey, TokenKeys},
     tokens_read::TokensRead,
 };
 
 /// The type (RFC 7515 4.1.9) of a signed head of the audit trail.
 pub const AUDIT_HEAD: &str = "warikan-audit-head+jwt";
-
-/// The file's content: hexadecimal, 32 octets each.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    token: String,
-    receipt: String,
-    seal: String,
-    pseudonym: String,
-    cursor: String,
-    /// The keys that wrap the tenants' data keys, the one in force first. Without any the one is that follows from `seal`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    wrapping: Vec<WrappingKey>,
-}
-
-/// A key that wraps data keys.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrappingKey {
-    /// Its name, which data keys remember.
-    name: String,
-    /// Hexadecimal, 32 octets.
-    key: String,
-}
-
-/// The name of the wrapping key that follows from `seal`.
-const FIRST_WRAPPING: &str = "seal";
 
 /// The keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +91,7 @@ impl Keys {
         let file: KeyFile = match std::fs::read(path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|_| content)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                write_private(path, &KeyFile::generate(entropy)).map_err(failed)?;
+                write_private(path, &KeyFile::lasting(entropy)).map_err(failed)?;
                 let text = std::fs::read(path).map_err(failed)?;
                 serde_json::from_slice(&text).map_err(|_| content)?
             }
@@ -132,7 +105,7 @@ impl Keys {
     /// New keys, as the text of a key file: for an operator who keeps them in a secret store.
     #[must_use]
     pub fn generate(entropy: &Entropy) -> String {
-        serde_json::to_string_pretty(&KeyFile::generate(entropy)).unwrap_or_default()
+        serde_json::to_string_pretty(&KeyFile::lasting(entropy)).unwrap_or_default()
     }
 
     /// Loads a key file that must be there: one that several processes share.
@@ -202,22 +175,27 @@ impl Keys {
     /// # Errors
     /// The file cannot be read or written, or holds no keys.
     pub fn add_wrapping(path: &Path, entropy: &Entropy) -> Result<String, KeyError> {
-        let failed = |source| KeyError::File {
-            path: path.to_owned(),
-            source,
-        };
-        let text = std::fs::read(path).map_err(failed)?;
-        let mut file: KeyFile = serde_json::from_slice(&text).map_err(|_| KeyError::Content {
-            path: path.to_owned(),
-        })?;
-        let name = format!("wrapping-{}", hex::encode(entropy.bytes::<4>()));
-        let key = WrappingKey {
-            name: name.clone(),
-            key: hex::encode(entropy.bytes::<32>()),
-        };
+        let mut file = KeyFile::read(path)?;
+        let key = WrappingKey::generate(entropy);
+        let name = key.name.clone();
         file.wrapping.insert(0, key);
-        replace_private(path, &file).map_err(failed)?;
+        file.replace(path)?;
         Ok(name)
+    }
+
+    /// Takes all wrapping keys but the one in force out of the key file; gives their names. What is wrapped under them, in backups too, can
+    /// never be unwrapped again. The one that follows from `seal` is none of these.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or holds no keys.
+    pub fn forget_older_wrapping(path: &Path) -> Result<Vec<String>, KeyError> {
+        let mut file = KeyFile::read(path)?;
+        if file.wrapping.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let older = file.wrapping.split_off(1);
+        file.replace(path)?;
+        Ok(older.into_iter().map(|key| key.name).collect())
     }
 
     /// Seals personal data at rest.
@@ -330,38 +308,6 @@ fn derived(from: &[u8; 32], what_for: &[u8]) -> [u8; 32] {
     let mut derived = [0; 32];
     derived.copy_from_slice(hmac::sign(&key, what_for).as_ref());
     derived
-}
-
-impl KeyFile {
-    fn generate(entropy: &Entropy) -> Self {
-        let key = || hex::encode(entropy.bytes::<32>());
-        Self {
-            token: key(),
-            receipt: key(),
-            seal: key(),
-            pseudonym: key(),
-            cursor: key(),
-            wrapping: Vec::new(),
-        }
-    }
-}
-
-impl KeyFile {
-    /// The keys that wrap data keys, the one in force first.
-    fn wrapping(&self) -> Option<Vec<NamedKey>> {
-        let mut keys = Vec::with_capacity(self.wrapping.len() + 1);
-        for one in &self.wrapping {
-            keys.push(NamedKey {
-                name: one.name.clone(),
-                key: bytes(&one.key)?,
-            });
-        }
-        keys.push(NamedKey {
-            name: FIRST_WRAPPING.to_owned(),
-            key: derived(&bytes(&self.seal)?, b"warikan wrapping key\x01"),
-        });
-        Some(keys)
-    }
 }
 
 fn bytes(text: &str) -> Option<[u8; 32]> {

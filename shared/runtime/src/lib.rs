@@ -4,6 +4,7 @@
 //! composes processes (the one binary, a service's own `main`) differs only in the platform it hands in.
 
 mod access_token;
+mod acts;
 mod cache;
 mod clock_guard;
 mod config;
@@ -23,12 +24,13 @@ mod token_keys;
 mod tokens_read;
 
 pub use access_token::{AccessToken, TOKEN_LIFETIME, TokenError};
+pub use acts::TenantAct;
 pub use cache::{Cache, Decision, Memory, Quota, RedisCache};
 pub use clock_guard::{ClockGuard, Doubt, LOOK as LOOK_AT_CLOCKS, Reference, TOLERANCE};
 pub use config::{ConfigError, load as load_config};
 pub use data_keys::{
-    DataKeyError, DataKeys, KeyWrapping, Rewrapped, WrapError, Wrapped, data_key_migrations,
-    destroy_data_keys,
+    DataKeyError, DataKeys, KeyWrapping, Rewrapped, WrapError, Wrapped, closed_tenants,
+    data_key_migrations, destroy_data_keys, is_data_key_destroyed, under_platform_key,
 };
 pub use database::{
     CommitObserver, DatabaseConfig, DatabaseConfigError, DatabaseKind, Databases, Inspection,

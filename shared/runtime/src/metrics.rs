@@ -16,7 +16,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
 /// Name and meaning of everything that `/metrics` may show.
-pub const METRICS: [(&str, &str); 21] = [
+pub const METRICS: [(&str, &str); 22] = [
     (
         "warikan_http_request_duration_seconds",
         "Requests by method, route pattern and status: how many, and how long.",
@@ -35,7 +35,11 @@ pub const METRICS: [(&str, &str); 21] = [
     ),
     (
         "warikan_rate_limited_total",
-        "Requests answered 429, by bucket (tenant, token, public).",
+        "Requests answered 429, by bucket (tenant, token, refused, public).",
+    ),
+    (
+        "warikan_sign_ins_refused_total",
+        "Token requests refused for their credentials, by reason (unknown, secret, assertion, revoked, expired, address, ..).",
     ),
     (
         "warikan_cache_failures_total",
@@ -116,6 +120,7 @@ struct Instruments {
     refused: Counter<u64>,
     clock: Counter<u64>,
     limited: Counter<u64>,
+    sign_ins: Counter<u64>,
     cache: Counter<u64>,
     recall: Counter<u64>,
     denied_age: Gauge<u64>,
@@ -163,6 +168,7 @@ impl Instruments {
             refused: counter("warikan.inner.refused"),
             clock: counter("warikan.clock.refused"),
             limited: counter("warikan.rate.limited"),
+            sign_ins: counter("warikan.sign.ins.refused"),
             cache: counter("warikan.cache.failures"),
             recall: counter("warikan.recall"),
             denied_age: gauge("warikan.denied.tokens.age.seconds"),
@@ -258,6 +264,11 @@ pub fn clock_refused() {
 /// A request was answered 429.
 pub fn rate_limited(bucket: &'static str) {
     with(|all| all.limited.add(1, &[KeyValue::new("bucket", bucket)]));
+}
+
+/// A token request was refused. The reason is one of the program's own words.
+pub fn sign_in_refused(reason: &'static str) {
+    with(|all| all.sign_ins.add(1, &[KeyValue::new("reason", reason)]));
 }
 
 /// Redis did not answer in time.

@@ -91,6 +91,23 @@ impl Peer {
     /// # Errors
     /// The internal token cannot be signed.
     pub fn get(&self, path: &str, within: Duration) -> Result<RequestBuilder, SignError> {
+        self.ask(Method::GET, path, within)
+    }
+
+    /// Something that the platform's own tell each other; the body is the caller's to add.
+    ///
+    /// # Errors
+    /// The internal token cannot be signed.
+    pub fn post(&self, path: &str, within: Duration) -> Result<RequestBuilder, SignError> {
+        self.ask(Method::POST, path, within)
+    }
+
+    fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        within: Duration,
+    ) -> Result<RequestBuilder, SignError> {
         let now = self.platform.clock().now();
         let id: Id<Request> = self.platform.entropy.id(now);
         let call = InternalCall {
@@ -103,7 +120,7 @@ impl Peer {
         let token = call.sign(&self.platform.keys, now)?;
         Ok(self
             .http
-            .request(Method::GET, format!("{}{path}", self.base()))
+            .request(method, format!("{}{path}", self.base()))
             .header(INTERNAL_TOKEN_HEADER, token)
             .header("x-request-id", call.request_id)
             .timeout(within))

@@ -14,8 +14,9 @@ use std::{
 };
 
 use redis::{
-    Client, FromRedisValue, RedisError, Script, TlsCertificates,
+    Client, FromRedisValue, IntoConnectionInfo, RedisError, Script, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
 };
 use serde::Deserialize;
 use warikan_types::{Secret, Timestamp};
@@ -109,13 +110,18 @@ impl RedisConfig {
     }
 
     fn client(&self, url: &str) -> Result<Client, RedisConfigError> {
+        // What is asked beside other questions need not wait for their acknowledgement.
+        let at_once = TcpSettings::default().set_nodelay(true);
+        let server = url.into_connection_info();
+        let server = server.map_err(|_| RedisConfigError::Url)?;
+        let server = server.set_tcp_settings(at_once);
         let Some(file) = &self.ca_file else {
-            return Client::open(url).map_err(|_| RedisConfigError::Url);
+            return Client::open(server).map_err(|_| RedisConfigError::Url);
         };
         if !url.starts_with("rediss://") {
             return Err(RedisConfigError::Plain);
         }
-        Client::open(url).map_err(|_| RedisConfigError::Url)?;
+        Client::open(server.clone()).map_err(|_| RedisConfigError::Url)?;
         let root_cert = fs::read(file).map_err(|source| RedisConfigError::Authorities {
             file: file.clone(),
             source,
@@ -124,7 +130,7 @@ impl RedisConfig {
             client_tls: None,
             root_cert: Some(root_cert),
         };
-        Client::build_with_tls(url, authorities)
+        Client::build_with_tls(server, authorities)
             .map_err(|_| RedisConfigError::NoAuthorities(file.clone()))
     }
 }

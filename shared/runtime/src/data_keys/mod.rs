@@ -4,6 +4,8 @@
 //! or a key management service). A key that is destroyed leaves its row as a tombstone, and what it sealed is noise from then on,
 //! wherever copies of it lie. Nothing goes back to the platform's own key where a data key cannot be had: the request fails (F096).
 
+mod before;
+mod closed;
 mod store;
 mod wrapping;
 
@@ -15,6 +17,8 @@ use warikan_http::{Code, Problem};
 use warikan_messaging::ServiceDatabase;
 use warikan_types::{Sealer, TenantId, TenantScope, Timestamp};
 
+pub use before::under_platform_key;
+pub use closed::closed_tenants;
 pub use store::migrations as data_key_migrations;
 pub(crate) use wrapping::{FileWrapping, NamedKey, Reload};
 pub use wrapping::{KeyWrapping, WrapError, Wrapped};
@@ -123,6 +127,13 @@ impl DataKeys {
         Ok(sealer)
     }
 
+    /// What [`DataKeys::sealer`] gave a moment ago: for work in a transaction, which must wait neither for another connection nor for
+    /// whoever wraps. `None` where it was not asked for before, or too long ago.
+    #[must_use]
+    pub fn at_hand(&self, scope: TenantScope) -> Option<Sealer> {
+        self.unwrapped.get(&scope)
+    }
+
     /// A new key. Of two processes that make one at once, one's stays.
     async fn make(&self, scope: TenantScope) -> Result<store::Row, DataKeyError> {
         let key = self.platform.entropy.bytes::<32>();
@@ -182,6 +193,18 @@ pub async fn destroy_data_keys<C: sea_orm::ConnectionTrait>(
     at: Timestamp,
 ) -> Result<(), DbErr> {
     store::destroy(on, tenant, at).await
+}
+
+/// Whether a tenant's key was destroyed, as the caller's transaction sees it.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_data_key_destroyed<C: sea_orm::ConnectionTrait>(
+    on: &C,
+    scope: TenantScope,
+) -> Result<bool, DbErr> {
+    let row = store::find(on, scope).await?;
+    Ok(row.is_some_and(|row| row.destroyed_at.is_some()))
 }
 
 /// What a wrapped key is bound to: another tenant's row does not take it.

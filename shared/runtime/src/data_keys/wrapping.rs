@@ -108,6 +108,8 @@ impl KeyWrapping for FileWrapping {
     }
 
     async fn wrap(&self, place: &str, key: &[u8; 32]) -> Result<Wrapped, WrapError> {
+        // A key that was put into the file a moment ago is in force here too: the one before may be forgotten soon. New data keys are rare.
+        self.look_again();
         let none = || WrapError::Unavailable("there is no wrapping key".to_owned());
         let (under, sealer) = self.first().ok_or_else(none)?;
         let octets = sealer.seal(place, key);

@@ -3,6 +3,7 @@
 
 mod config;
 mod inspect;
+mod no_delay;
 mod postgres;
 mod provision;
 mod sqlite;

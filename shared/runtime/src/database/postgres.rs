@@ -10,7 +10,7 @@ use sea_orm_migration::MigratorTrait;
 use warikan_messaging::ServiceDatabase;
 
 use super::{
-    DatabaseConfig, DatabaseConfigError, OpenError,
+    DatabaseConfig, DatabaseConfigError, OpenError, no_delay,
     provision::{self, Names, tenant_tables},
 };
 
@@ -206,6 +206,7 @@ impl Postgres {
         server: PgConnectOptions,
         size: u32,
     ) -> Result<DatabaseConnection, DbErr> {
+        let port = server.get_port();
         // The true address, with its password, goes in beside the URL, which is shown by `Debug`.
         let mut options = ConnectOptions::new("postgres://configured");
         options
@@ -217,6 +218,14 @@ impl Postgres {
                 use sea_orm::sqlx::ConnectOptions;
                 let server = server.clone().statement_cache_capacity(super::STATEMENTS);
                 server.disable_statement_logging()
+            })
+            .map_sqlx_postgres_pool_opts(move |pool| {
+                pool.after_connect(move |_, _| {
+                    Box::pin(async move {
+                        no_delay::on_connections_to(port);
+                        Ok(())
+                    })
+                })
             });
         Database::connect(options).await
     }
