@@ -191,19 +191,23 @@ impl CredentialSettings {
     }
 }
 
+/// Scopes that a credential may be given, repetitions included.
+const MOST_SCOPES: usize = 9;
+
 /// Which scopes a tenant's new credential gets.
 pub(crate) fn tenant_scopes(asked: Option<&[ClientScope]>) -> Result<Vec<ClientScope>, Problem> {
     match asked {
         None => Ok(ClientScope::USUAL.to_vec()),
         Some(scopes)
-            if !scopes.is_empty() && scopes.iter().all(|one| ClientScope::TENANT.contains(one)) =>
+            if (1..=MOST_SCOPES).contains(&scopes.len())
+                && scopes.iter().all(|one| ClientScope::TENANT.contains(one)) =>
         {
             Ok(scopes.to_vec())
         }
         Some(_) => Err(Problem::field(
             "/scopes",
             "invalid_value",
-            "one or more of a tenant's scopes; `operator` is not one of them",
+            "one or more of a tenant's scopes, 9 at most; `operator` is not one of them",
         )),
     }
 }

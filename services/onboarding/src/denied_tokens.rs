@@ -4,11 +4,11 @@
 //! the edge asks here whom to refuse: at once after a change where it shares the process, and every few seconds where it does not.
 
 use actix_web::{
-    HttpResponse, get,
-    web::{Data, ServiceConfig},
+    HttpResponse, get, post,
+    web::{Data, Json, ServiceConfig},
 };
 use tokio::sync::watch;
-use warikan_contracts::api::DeniedTokens;
+use warikan_contracts::api::{DeniedTokens, Refusal};
 use warikan_http::Problem;
 
 use crate::{Onboarding, error::Error, store};
@@ -54,8 +54,21 @@ impl Onboarding {
 pub fn inner_routes(onboarding: &Onboarding) -> impl Fn(&mut ServiceConfig) + Clone + Send + use<> {
     let state = Data::new(onboarding.clone());
     move |config| {
-        config.app_data(state.clone()).service(denied);
+        config
+            .app_data(state.clone())
+            .service(denied)
+            .service(refused);
     }
+}
+
+/// What the edge has refused.
+#[post("/inner/refusals")]
+async fn refused(
+    refusals: Json<Vec<Refusal>>,
+    onboarding: Data<Onboarding>,
+) -> Result<HttpResponse, Problem> {
+    onboarding.write_refusals(refusals.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// Whose access tokens are denied.

@@ -61,8 +61,9 @@ impl Onboarding {
         let (row, networks) = match (found, judged) {
             (Some(row), Ok(networks)) => (row, networks),
             (found, refused) => {
+                let why = refused.err();
+                warikan_runtime::metrics::sign_in_refused(why.unwrap_or("unknown"));
                 if let Some(row) = found {
-                    let why = refused.err();
                     self.0.sign_ins.note(&row, why, origin.address, now);
                 }
                 return Err(Error::InvalidClient);
@@ -84,7 +85,10 @@ impl Onboarding {
         if noted.is_none_or(|at| now.unix() >= at + USE_NOTED_EVERY) {
             clients::mark_used(self.0.db.worker(), principal.client, now).await?;
         }
-        self.0.sign_ins.note(&row, None, origin.address, now);
+        if self.0.sign_ins.note(&row, None, origin.address, now) {
+            // Nobody acts for the operator without the trail's knowing it.
+            self.write_sign_ins().await?;
+        }
         Ok(Grant {
             access_token,
             expires_in: TOKEN_LIFETIME.as_secs(),

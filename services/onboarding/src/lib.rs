@@ -25,6 +25,7 @@ mod manage_accounts;
 mod manage_credentials;
 mod migrations;
 mod particulars;
+mod recover;
 mod store;
 mod tenant;
 mod tenant_life;
@@ -37,10 +38,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use actix_web::web::Data;
 use tokio::sync::watch;
 use utoipa_actix_web::service_config::ServiceConfig;
-use warikan_contracts::{Fact, facts::OperatorActed};
+use warikan_contracts::{
+    Fact,
+    facts::{OperatorActed, TenantActed},
+};
 use warikan_messaging::{Consumer, Relay, ServiceDatabase};
 use warikan_runtime::{
-    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    DataKeys, Databases, Inspection, Module, OpenError, Platform, Task, closed_tenants,
+    prune_answers_task, relay_task,
 };
 use warikan_types::Clock;
 
@@ -48,6 +53,7 @@ pub use audit::{AuditProblem, Finding, Verified, verify_export, verify_stored};
 pub use bootstrap::{Bootstrap, new_credential};
 pub use config::{Config, Filer, PublicUrl};
 pub use denied_tokens::inner_routes;
+pub use recover::{Lost, RecoverError, Recovered, recover_operator};
 
 /// The service's name, and that of its database.
 const NAME: &str = "onboarding";
@@ -60,6 +66,7 @@ pub struct Onboarding(Arc<Inner>);
 struct Inner {
     db: ServiceDatabase,
     relay: Relay,
+    data_keys: DataKeys,
     platform: Platform,
     bootstrap: Bootstrap,
     denials: watch::Sender<u64>,
@@ -121,6 +128,7 @@ impl Onboarding {
         let bootstrap = bootstrap::first_operator(db.worker(), on, operator_credential).await?;
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
+            data_keys: DataKeys::new(db.clone(), on),
             db,
             platform: on.clone(),
             bootstrap,
@@ -167,12 +175,21 @@ impl Onboarding {
                 config.app_data(Data::new(this.clone()));
                 routes(config);
             }),
-            consumers: vec![Consumer::new(
-                "onboarding.audit",
-                &[OperatorActed::TYPE],
-                self.0.db.worker().clone(),
-                audit::Hear(self.clone()),
-            )],
+            consumers: vec![
+                Consumer::new(
+                    "onboarding.audit",
+                    &[OperatorActed::TYPE],
+                    self.0.db.worker().clone(),
+                    audit::Hear(self.clone()),
+                ),
+                Consumer::new(
+                    "onboarding.acts",
+                    &[TenantActed::TYPE],
+                    self.0.db.worker().clone(),
+                    audit::HearTenants(self.clone()),
+                ),
+                closed_tenants("onboarding.closed", &self.0.db, &self.0.data_keys),
+            ],
             tasks: vec![
                 relay_task("onboarding.relay", self.0.relay.clone()),
                 prune_answers_task("onboarding.prune", &self.0.db, self.0.platform.clock()),
@@ -199,9 +216,9 @@ impl Onboarding {
 
     /// Writes into the audit trail who signed in and who was refused.
     fn sign_ins_task(&self) -> Task {
-        const OFTEN: Duration = Duration::from_secs(5);
         let this = self.clone();
-        Task::new("onboarding.sign_ins", OFTEN, Arc::default(), move || {
+        let (often, news) = (audit::COUNTED_FOR, self.0.sign_ins.news());
+        Task::new("onboarding.sign_ins", often, news, move || {
             let this = this.clone();
             async move {
                 this.write_sign_ins().await?;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Whoever decides whether an account may go holds this name: two at once could disable each other.
-const ACCOUNTS: &str = "operator_accounts";
+pub(crate) const ACCOUNTS: &str = "operator_accounts";
 /// Accounts of the operator, disabled ones too. They are listed on one page.
 const MOST: u64 = 500;
 

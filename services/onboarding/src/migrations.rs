@@ -16,6 +16,7 @@ impl MigratorTrait for Migrator {
         all.push(Box::new(audit::Audit));
         all.push(Box::new(Particulars));
         all.push(Box::new(TokenKeys));
+        all.extend(warikan_runtime::data_key_migrations());
         all
     }
 }

@@ -19,22 +19,29 @@ const MOST_PURPOSES: usize = 20;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Particulars {
     /// The seat (主たる事務所の所在地), 1 to 300 characters.
+    #[schema(min_length = 1, max_length = 300)]
     pub(crate) address: String,
     /// Who stands for it, with the office held: `代表取締役　割勘　太郎`; 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     pub(crate) representative: String,
     /// 法人番号: 13 digits, the first a check digit. Absent for who has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 13, max_length = 13, pattern = "^[0-9]{13}$")]
     pub(crate) corporate_number: Option<String>,
     /// For which business it verifies (署名検証業務の内容), 1 to 20 texts of 1 to 200 characters.
+    #[schema(min_items = 1, max_items = 20)]
     pub(crate) purposes: Vec<String>,
     /// Whom to ask: a department and how to reach it, 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200)]
     pub(crate) contact: Option<String>,
     /// Of an association, by what it is one (法17条5項), 1 to 300 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 300)]
     pub(crate) association_basis: Option<String>,
     /// Of an association, for whom it verifies: up to 1,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 1000)]
     pub(crate) members: Vec<Member>,
 }
 
@@ -43,12 +50,15 @@ pub(crate) struct Particulars {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Member {
     /// Name, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     pub(crate) name: String,
     /// Seat, 1 to 300 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 300)]
     pub(crate) address: Option<String>,
     /// The number under which the association knows it, 1 to 50 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 50)]
     pub(crate) number: Option<String>,
 }
 

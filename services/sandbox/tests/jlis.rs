@@ -403,7 +403,10 @@ impl Handler for Listener {
             envelope.read::<CrlPublished>()?.environment,
             Environment::Sandbox
         );
-        self.0.lock().unwrap().push(envelope.payload.clone());
+        self.0
+            .lock()
+            .unwrap()
+            .push(envelope.payload.read().unwrap());
         Ok(())
     }
 }

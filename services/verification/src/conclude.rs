@@ -4,14 +4,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warikan_contracts::facts::{VerificationCompleted, WatchOrder};
 use warikan_http::Answer;
-use warikan_pki::{AgeBounds, Check, CheckName, CheckResult, Report, sha256};
+use warikan_pki::{
+    AgeBounds, AnchorSet, Certificate, Check, CheckName, CheckResult, Report, examine, sha256,
+};
 use warikan_runtime::Platform;
 use warikan_types::{Base64Bytes, Verdict, WatchId};
 
 use crate::{
     attributes::AttributesView,
     error::Error,
-    evidence::{StoredEvidence, answer_place, evidence_place},
+    evidence::{self, Grounds, Kept, evidence},
     request::ChallengePurpose,
     store::NewVerification,
     verify::Case,
@@ -36,7 +38,7 @@ pub(crate) struct Conclusion {
     pub(crate) check: Option<Check>,
     pub(crate) report: Report,
     receipt: String,
-    /// Sealed.
+    /// Not sealed yet: that is done together with the answer, which is whole only in the transaction.
     evidence: Vec<u8>,
 }
 
@@ -47,13 +49,17 @@ impl Conclusion {
         check: Option<Check>,
     ) -> Result<Self, Error> {
         let report = case.decided.clone().with(check);
-        let stored = stored_evidence(case, &report);
-        let evidence = serde_json::to_vec(&stored).map_err(|_| Error::Damaged("evidence"))?;
-        let place = evidence_place(case.scope, case.id);
+        let grounds = grounds(case);
+        let evidence = evidence(
+            &grounds,
+            &case.submission.certificate,
+            &case.submission.signature,
+            case.status.response.as_deref().unwrap_or_default(),
+        )?;
         Ok(Self {
             check,
-            receipt: receipt(platform, case, &report, &stored, &sha256(&evidence))?,
-            evidence: case.sealer.seal(&place, &evidence),
+            receipt: receipt(platform, case, &report, &grounds, &sha256(&evidence))?,
+            evidence,
             report,
         })
     }
@@ -64,7 +70,7 @@ fn receipt(
     platform: &Platform,
     case: &Case,
     report: &Report,
-    evidence: &StoredEvidence,
+    grounds: &Grounds,
     digest: &[u8],
 ) -> Result<String, Error> {
     let handle = case.known.as_ref().map(|known| known.handle);
@@ -76,7 +82,7 @@ fn receipt(
         "environment": case.scope.environment(),
         "verdict": report.verdict,
         "reason": report.reason,
-        "signed": { "algorithm": evidence.algorithm, "digest": evidence.digest },
+        "signed": { "algorithm": grounds.algorithm, "digest": grounds.digest },
         "certificate": handle,
         "status": status_view(case),
         "verified_at": case.at,
@@ -94,10 +100,8 @@ fn status_view(case: &Case) -> StatusView {
         .with_sources(&case.status.heard, case.at)
 }
 
-fn stored_evidence(case: &Case, report: &Report) -> StoredEvidence {
-    StoredEvidence {
-        certificate: Base64Bytes(case.submission.certificate.clone()),
-        signature: Base64Bytes(case.submission.signature.clone()),
+fn grounds(case: &Case) -> Grounds {
+    Grounds {
         algorithm: case.submission.signed.algorithm(),
         digest: Base64Bytes(case.submission.signed.digest()),
         status: case.status.deciding.clone(),
@@ -106,11 +110,6 @@ fn stored_evidence(case: &Case, report: &Report) -> StoredEvidence {
             [_] => Vec::new(),
             more => more.to_vec(),
         },
-        ocsp_response: case
-            .status
-            .response
-            .as_ref()
-            .map(|octets| Base64Bytes(octets.to_vec())),
         environment: case.policy.environment,
         purpose: ChallengePurpose::word(case.policy.purpose).to_owned(),
         max_age_seconds: case.policy.max_age.map(|age| age.as_secs()),
@@ -121,7 +120,6 @@ fn stored_evidence(case: &Case, report: &Report) -> StoredEvidence {
             .path()
             .map_or_else(String::new, |path| path.anchor().key().to_string()),
         at: case.at,
-        report: report.clone(),
     }
 }
 
@@ -177,35 +175,47 @@ pub(crate) fn view(
     }
 }
 
-/// The verification's row: answer and evidence sealed.
+/// The verification's row.
 pub(crate) fn row(
     case: &Case,
     conclusion: &Conclusion,
     view: &VerificationView,
 ) -> Result<NewVerification, Error> {
-    let answer = serde_json::to_vec(view).map_err(|_| Error::Damaged("answer"))?;
     Ok(NewVerification {
         scope: case.scope,
         id: case.id,
         verdict: conclusion.report.verdict,
         subject: view.subject.as_ref().map(|subject| subject.id),
         accepted_at: case.accepted_at,
-        answer: case
-            .sealer
-            .seal(&answer_place(case.scope, case.id), &answer),
-        evidence: conclusion.evidence.clone(),
+        kept: evidence::seal(&case.sealer, case.scope, view, &conclusion.evidence)?,
     })
 }
 
-/// What the caller gets.
+/// What the caller gets. It is kept in the verification's row and in no other place.
 pub(crate) fn answer(case: &Case, view: VerificationView) -> Answer {
-    let attributes = case
+    let certificate = case
         .known
         .as_ref()
-        .and_then(|_| case.examined.certificate())
-        .and_then(|certificate| certificate.attributes())
-        .map(AttributesView::of);
-    Answer::json(201, &VerificationAnswer { view, attributes })
+        .and_then(|_| case.examined.certificate());
+    let attributes = certificate.and_then(attributes);
+    let id = view.id.uuid();
+    Answer::json(201, &VerificationAnswer { view, attributes }).recorded(id)
+}
+
+/// The same again, octet by octet, from what was kept.
+pub(crate) fn answer_again(kept: Kept, anchors: &AnchorSet) -> Answer {
+    let vouched = kept.view.certificate.as_ref();
+    let attributes = vouched.and_then(|one| one.handle).and_then(|_| {
+        let examined = examine(&kept.certificate, anchors);
+        examined.certificate().and_then(attributes)
+    });
+    let view = kept.view;
+    let answer = Answer::json(201, &VerificationAnswer { view, attributes });
+    Answer::replayed(answer.status, answer.body)
+}
+
+fn attributes(certificate: &Certificate) -> Option<AttributesView> {
+    certificate.attributes().map(AttributesView::of)
 }
 
 /// The fact.

@@ -11,7 +11,8 @@ pub struct Config {
     pub challenge_seconds: u64,
     /// How far issuers' clocks may be ahead of ours, in seconds.
     pub clock_skew_seconds: u64,
-    /// Requests that may wait for their commit at once; more are answered 503 with `Retry-After`. Their bodies are in memory.
+    /// Requests that may wait for their commit at once; more are answered 503 with `Retry-After`. Their bodies are in memory, and the last of
+    /// them waits for all before it: a third of a second on two cores.
     pub unanswered_writes: usize,
     /// Requests in one transaction at most: on SQLite everybody else waits for it.
     pub entries_per_commit: usize,
@@ -32,7 +33,7 @@ impl Default for Config {
         Self {
             challenge_seconds: 600,
             clock_skew_seconds: 60,
-            unanswered_writes: 2_048,
+            unanswered_writes: 512,
             entries_per_commit: 256,
             concurrent_commits: 4,
             examinations_kept: 4_096,

@@ -37,9 +37,9 @@ pub(crate) mod verification {
         pub verdict: String,
         pub subject: Option<Uuid>,
         pub accepted_at: DateTimeUtc,
-        /// The answer without the attributes, sealed; empty once the subject is erased.
+        /// Empty but in rows of the old form (`crate::legacy`).
         pub answer: Vec<u8>,
-        /// What it was decided on, sealed; empty once the subject is erased.
+        /// The answer without the attributes and what it was decided on, in one sealed box; empty once the subject is erased.
         pub evidence: Vec<u8>,
     }
 

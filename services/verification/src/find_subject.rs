@@ -8,6 +8,7 @@ use warikan_contracts::{
     facts::{SubjectChange, SubjectChanged},
 };
 use warikan_messaging::{Hold, hold_all};
+use warikan_rows::Writes;
 use warikan_runtime::Platform;
 use warikan_types::{
     CertificateHandle, CertificateKind, Sealer, SubjectId, TenantScope, Timestamp, Verdict,
@@ -217,9 +218,9 @@ impl Subjects {
     }
 
     /// Writes down who is new.
-    pub(crate) async fn insert(self, on: &DatabaseTransaction) -> Result<(), Error> {
-        store::insert_subjects(on, self.new_subjects).await?;
-        store::insert_certificates(on, self.new_certificates).await?;
+    pub(crate) fn insert(self, writes: &mut Writes) -> Result<(), Error> {
+        store::insert_subjects(writes, self.new_subjects)?;
+        store::insert_certificates(writes, self.new_certificates)?;
         Ok(())
     }
 }

@@ -17,13 +17,13 @@ mod check_subject;
 mod commit;
 mod conclude;
 mod config;
-mod consumers;
 mod entity;
 mod erase_subject;
 mod error;
 mod evidence;
 mod examinations;
 mod find_subject;
+mod legacy;
 mod migrations;
 mod request;
 mod revalidate;
@@ -44,7 +44,7 @@ use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_metering::Operations;
 use warikan_pki::PinnedAnchors;
 use warikan_runtime::{
-    DataKeys, Databases, Inspection, Module, OpenError, Platform, Task, relay_task,
+    DataKeys, Databases, Inspection, Module, OpenError, Platform, Task, closed_tenants, relay_task,
 };
 use warikan_status::Sources;
 use warikan_types::Clock;
@@ -109,6 +109,7 @@ impl Verification {
         anchors: impl Into<PinnedAnchors>,
         status: Arc<dyn CertificateStatus>,
     ) -> Result<Self, OpenError> {
+        let anchors = anchors.into();
         let (clock, entropy) = (on.clock().clone(), on.entropy.clone());
         let clock_skew = Duration::from_secs(config.clock_skew_seconds);
         let sources = Sources::new(status, &config.ocsp, clock_skew, clock, entropy)
@@ -116,7 +117,7 @@ impl Verification {
         let db = on.databases.open(NAME, migrations::Migrator).await?;
         let relay = on.relay(&db);
         Ok(Self(Arc::new(Inner {
-            writer: commit::Writer::start(&config, &db, on, &relay),
+            writer: commit::Writer::start(&config, &db, on, &anchors, &relay),
             relay,
             data_keys: DataKeys::new(db.clone(), on),
             examinations: examinations::Examinations::new(config.examinations_kept),
@@ -124,7 +125,7 @@ impl Verification {
             config,
             db,
             platform: on.clone(),
-            anchors: anchors.into(),
+            anchors,
             sources,
         })))
     }
@@ -166,7 +167,11 @@ impl Verification {
                 config.app_data(Data::new(this.clone()));
                 routes(config);
             }),
-            consumers: consumers::all(self),
+            consumers: vec![closed_tenants(
+                "verification.closed",
+                &self.0.db,
+                &self.0.data_keys,
+            )],
             tasks: vec![
                 relay_task("verification.relay", self.0.relay.clone()),
                 self.prune_task(),

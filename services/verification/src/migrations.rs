@@ -1,6 +1,6 @@
 //! The schema.
 
-use sea_orm_migration::prelude::*;
+use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 pub(crate) struct Migrator;
 
@@ -12,6 +12,7 @@ impl MigratorTrait for Migrator {
         all.extend(warikan_metering::migrations());
         all.push(Box::new(Verifications));
         all.push(Box::new(Renewals));
+        all.push(Box::new(SealedBoxes));
         all.extend(warikan_runtime::data_key_migrations());
         all
     }
@@ -127,5 +128,25 @@ impl MigrationTrait for Renewals {
             .add_column(col("not_before").timestamp_with_time_zone())
             .to_owned();
         manager.alter_table(alter).await
+    }
+}
+
+/// PostgreSQL tries to compress what is long; a sealed box never gets shorter.
+struct SealedBoxes;
+
+impl MigrationName for SealedBoxes {
+    fn name(&self) -> &'static str {
+        "m0103_sealed_boxes"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SealedBoxes {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.get_database_backend() == DbBackend::Postgres {
+            let sql = "ALTER TABLE verification ALTER COLUMN evidence SET STORAGE EXTERNAL";
+            manager.get_connection().execute_unprepared(sql).await?;
+        }
+        Ok(())
     }
 }

@@ -4,16 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use warikan_pki::{Check, CheckName, Evidence, Purpose, examine, validate};
+use warikan_pki::{Check, Evidence, Purpose, examine, validate};
 use warikan_types::{Reason, TenantScope, Timestamp, Verdict, VerificationId};
 
-use crate::{
-    Verification,
-    error::Error,
-    evidence::{StoredEvidence, evidence_place},
-    request::ChallengePurpose,
-    store,
-};
+use crate::{Verification, error::Error, evidence::Kept, request::ChallengePurpose, store};
 
 /// When to decide for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,41 +37,37 @@ impl Verification {
         at: Option<Timestamp>,
     ) -> Result<Revalidation, Error> {
         let row = store::verification(&self.0.db.begin_read(scope).await?, scope, id).await?;
-        if row.evidence.is_empty() {
-            return Err(Error::NotFound);
-        }
         let sealer = self.0.data_keys.sealer(scope).await?;
-        let plain = sealer.open(&evidence_place(scope, id), &row.evidence)?;
-        let evidence: StoredEvidence =
-            serde_json::from_slice(&plain).map_err(|_| Error::Damaged("verification.evidence"))?;
-        let at = at.unwrap_or(evidence.at);
-        let purpose = evidence
+        let kept = Kept::open(&sealer, scope, &row)?;
+        let grounds = &kept.grounds;
+        let at = at.unwrap_or(grounds.at);
+        let purpose = kept
             .purpose()
             .map_or(Purpose::Any, ChallengePurpose::policy);
         let mut policy = self.policy(
-            evidence.environment,
+            grounds.environment,
             purpose,
-            evidence.max_age_seconds.map(Duration::from_secs),
+            grounds.max_age_seconds.map(Duration::from_secs),
         );
-        policy.clock_skew = Duration::from_secs(evidence.clock_skew_seconds);
+        policy.clock_skew = Duration::from_secs(grounds.clock_skew_seconds);
         let report = validate(
             &Evidence {
-                examined: &examine(&evidence.certificate.0, &self.0.anchors.current()),
-                signature: &evidence.signature.0,
-                signed: &evidence.signed(),
-                status: evidence.status.as_ref(),
+                examined: &examine(&kept.certificate, &self.0.anchors.current()),
+                signature: &kept.signature,
+                signed: &kept.signed(),
+                status: grounds.status.as_ref(),
             },
             &policy,
             at,
         )
         // A challenge is answered once; that it was stays true.
-        .with(evidence.report.check(CheckName::Challenge).cloned());
+        .with(kept.challenge_check());
         Ok(Revalidation {
             id,
             at,
             verdict: report.verdict,
             reason: report.reason,
-            same_as_recorded: report == evidence.report,
+            same_as_recorded: kept.is(&report),
             checks: report.checks,
         })
     }

@@ -3,8 +3,8 @@
 mod batch;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -73,16 +73,34 @@ pub(crate) async fn challenge<C: ConnectionTrait>(
         .await
 }
 
-/// Removes challenges whose time was over before `before`.
+/// Challenges removed with one statement: requests wait no longer for it than for a commit.
+const PRUNED: u64 = 1_000;
+
+/// Removes challenges whose time was over before `before`, a bounded number at a time. Their ids begin with the moment at which they were
+/// made, so that the key alone says where the old ones are.
 pub(crate) async fn prune_challenges<C: ConnectionTrait>(
     on: &C,
     before: Timestamp,
 ) -> Result<(), DbErr> {
-    challenge::Entity::delete_many()
-        .filter(challenge::Column::ExpiresAt.lt(before.utc()))
-        .exec(on)
-        .await?;
-    Ok(())
+    let made = u64::try_from(before.unix_millis()).unwrap_or(0);
+    // RFC 9562 5.7: 48 bits of milliseconds come first.
+    let first = Uuid::from_u128(u128::from(made) << 80);
+    loop {
+        let old = challenge::Entity::find()
+            .select_only()
+            .column(challenge::Column::Id)
+            .filter(challenge::Column::Id.lt(first))
+            .filter(challenge::Column::ExpiresAt.lt(before.utc()))
+            .limit(PRUNED)
+            .into_query();
+        let removed = challenge::Entity::delete_many()
+            .filter(challenge::Column::Id.in_subquery(old))
+            .exec(on)
+            .await?;
+        if removed.rows_affected < PRUNED {
+            return Ok(());
+        }
+    }
 }
 
 pub(crate) async fn verification<C: ConnectionTrait>(
@@ -108,7 +126,7 @@ pub(crate) async fn verifications<C: ConnectionTrait>(
     let mut find = verification::Entity::find()
         .filter(verification::Column::Tenant.eq(scope.tenant().uuid()))
         .filter(verification::Column::Environment.eq(scope.environment().as_str()))
-        .filter(verification::Column::Answer.ne(Vec::<u8>::new()));
+        .filter(verification::Column::Evidence.ne(Vec::<u8>::new()));
     if let Some(after) = after {
         find = find.filter(verification::Column::Id.gt(after));
     }
@@ -202,6 +220,29 @@ pub(crate) fn identity(
     let handle = CertificateHandle::from_uuid(row.handle);
     let plain = sealer.open(&identity_place(scope, handle), &row.identity)?;
     serde_json::from_slice(&plain).map_err(|_| Error::Damaged("subject_certificate.identity"))
+}
+
+/// A subject's verifications, as their erasure needs them.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct VerificationOfSubject {
+    pub(crate) id: Uuid,
+    pub(crate) accepted_at: sea_orm::prelude::DateTimeUtc,
+}
+
+pub(crate) async fn verifications_of(
+    on: &DatabaseTransaction,
+    scope: TenantScope,
+    subject: SubjectId,
+) -> Result<Vec<VerificationOfSubject>, DbErr> {
+    verification::Entity::find()
+        .select_only()
+        .column(verification::Column::Id)
+        .column(verification::Column::AcceptedAt)
+        .filter(verification::Column::Subject.eq(subject.uuid()))
+        .filter(verification::Column::Tenant.eq(scope.tenant().uuid()))
+        .into_model::<VerificationOfSubject>()
+        .all(on)
+        .await
 }
 
 /// Erases a subject: reference, certificate identities, answers and evidence are gone, the tombstone stays.

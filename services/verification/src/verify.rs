@@ -51,6 +51,7 @@ impl Verification {
         once: Idempotency,
         sealer: Sealer,
     ) -> Result<Answer, Problem> {
+        self.0.writer.expect_room()?;
         let (case, check) = self.decide(scope, client, request, sealer).await?;
         let conclusion = Conclusion::of(&self.0.platform, &case, check)?;
         let entry = Entry {

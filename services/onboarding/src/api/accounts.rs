@@ -24,6 +24,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountOrder {
     /// Whose it is, 1 to 100 characters: the audit trail tells accounts apart by their ids, people by this.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// `admin` may do everything, `auditor` may read everything.
     role: AccountRole,
@@ -32,7 +33,7 @@ pub(crate) struct AccountOrder {
     /// When it ends by itself.
     expires_at: Option<Timestamp>,
     /// From where alone it may be used: up to 16 networks, `192.0.2.0/24`. Absent or empty: from anywhere.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 16)]
     networks: Option<Vec<IpNet>>,
     /// Public keys for `private_key_jwt`.
     public_keys: Option<ClientKeys>,
@@ -43,13 +44,14 @@ pub(crate) struct AccountOrder {
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountChange {
     /// Whose it is, 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// `true`: refused at once, tokens that are out too. `false`: good again.
     disabled: Option<bool>,
     /// When it ends by itself.
     expires_at: Option<Timestamp>,
     /// From where alone it may be used. Empty: from anywhere.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 16)]
     networks: Option<Vec<IpNet>>,
     /// The public keys for `private_key_jwt`; they replace those before.
     public_keys: Option<ClientKeys>,

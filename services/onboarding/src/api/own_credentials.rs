@@ -44,9 +44,9 @@ pub(crate) async fn create(
             "the environment that the access token is for",
         ));
     }
-    let sealer = onboarding.0.platform.keys.sealer();
+    let sealer = onboarding.0.data_keys.sealer(scope).await?;
     let operation = "create_own_credential";
-    let once = Idempotency::of(&request, operation, Some(scope), body.digest(), sealer)?;
+    let once = Idempotency::of(&request, operation, Some(scope), body.digest(), &sealer)?;
     let by = Actor::Client(caller.client);
     let answer = onboarding.create_credential(by, scope.tenant(), &body, &once);
     Ok(answer.await?.into())
@@ -105,8 +105,8 @@ pub(crate) async fn rotate(
 ) -> Result<HttpResponse, Problem> {
     let scope = caller.scope;
     let operation = format!("rotate_own_credential/{}", id.0);
-    let sealer = onboarding.0.platform.keys.sealer();
-    let once = Idempotency::of(&request, &operation, Some(scope), body.digest(), sealer)?;
+    let sealer = onboarding.0.data_keys.sealer(scope).await?;
+    let once = Idempotency::of(&request, &operation, Some(scope), body.digest(), &sealer)?;
     let by = Actor::Client(caller.client);
     let answer = onboarding.rotate_credential(by, holder(scope), id.0, &body, &once);
     Ok(answer.await?.into())

@@ -67,6 +67,7 @@ pub(crate) struct Step {
     /// `contracted`, `notified`, `active`, `suspended` or `closed`.
     to: TenantState,
     /// Why, for the audit trail; 1 to 300 characters.
+    #[schema(min_length = 1, max_length = 300)]
     reason: Option<String>,
 }
 

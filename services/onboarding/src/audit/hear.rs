@@ -1,17 +1,23 @@
-//! What the operator did in other services, as they tell it.
+//! What the operator and tenants did in other services, as they tell it.
 
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
-use warikan_contracts::{Envelope, facts::OperatorActed};
+use warikan_contracts::{
+    Envelope,
+    facts::{OperatorActed, TenantActed},
+};
 use warikan_messaging::{HandleError, Handler};
 
 use super::{Actor, Chain, Entry};
 use crate::{Onboarding, error::Error};
 
-/// Writes it down with the inbox row.
+/// Writes the operator's acts down with the inbox row.
 pub(crate) struct Hear(pub(crate) Onboarding);
 
-fn entry(envelope: &Envelope) -> Result<Entry, HandleError> {
+/// The same of tenants' acts.
+pub(crate) struct HearTenants(pub(crate) Onboarding);
+
+fn operators(envelope: &Envelope) -> Result<Entry, HandleError> {
     let fact = envelope.read::<OperatorActed>()?;
     let chain = match fact.tenant {
         None => Chain::Operator,
@@ -29,6 +35,36 @@ fn entry(envelope: &Envelope) -> Result<Entry, HandleError> {
     })
 }
 
+fn tenants(envelope: &Envelope) -> Result<Entry, HandleError> {
+    let fact = envelope.read::<TenantActed>()?;
+    let scope = envelope
+        .scope
+        .ok_or_else(|| HandleError::Park("an act of no tenant".to_owned()))?;
+    Ok(Entry {
+        chain: Chain::Tenant(scope.tenant(), Some(scope.environment())),
+        actor: Actor::Client(fact.client),
+        act: fact.act,
+        refused: false,
+        at: envelope.occurred_at,
+        subject: fact.subject,
+        request_id: fact.request_id,
+        details: fact.details,
+    })
+}
+
+async fn write(
+    onboarding: &Onboarding,
+    entries: Result<Vec<Entry>, HandleError>,
+    txn: &DatabaseTransaction,
+) -> Result<(), HandleError> {
+    match onboarding.record(txn, entries?).await {
+        Ok(()) => Ok(()),
+        Err(Error::Database(error)) => Err(error.into()),
+        // A damaged head may be mended by hand; the fact is not at fault.
+        Err(other) => Err(HandleError::Retry(other.to_string())),
+    }
+}
+
 #[async_trait]
 impl Handler for Hear {
     async fn apply(
@@ -44,12 +80,25 @@ impl Handler for Hear {
         envelopes: &[Envelope],
         txn: &DatabaseTransaction,
     ) -> Result<(), HandleError> {
-        let entries = envelopes.iter().map(entry).collect::<Result<_, _>>()?;
-        match self.0.record(txn, entries).await {
-            Ok(()) => Ok(()),
-            Err(Error::Database(error)) => Err(error.into()),
-            // A damaged head may be mended by hand; the fact is not at fault.
-            Err(other) => Err(HandleError::Retry(other.to_string())),
-        }
+        write(&self.0, envelopes.iter().map(operators).collect(), txn).await
+    }
+}
+
+#[async_trait]
+impl Handler for HearTenants {
+    async fn apply(
+        &self,
+        envelope: &Envelope,
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        self.apply_all(std::slice::from_ref(envelope), txn).await
+    }
+
+    async fn apply_all(
+        &self,
+        envelopes: &[Envelope],
+        txn: &DatabaseTransaction,
+    ) -> Result<(), HandleError> {
+        write(&self.0, envelopes.iter().map(tenants).collect(), txn).await
     }
 }

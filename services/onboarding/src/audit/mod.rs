@@ -8,6 +8,7 @@
 mod export;
 mod hear;
 mod record;
+mod refusals;
 mod sign_ins;
 mod stored;
 mod verify;
@@ -22,9 +23,9 @@ use warikan_types::{Client, Id, TenantId, Timestamp};
 use crate::{Onboarding, error::Error, store::audit as store};
 
 pub(crate) use export::ExportError;
-pub(crate) use hear::Hear;
+pub(crate) use hear::{Hear, HearTenants};
 pub(crate) use record::{Chain, Doer, Hash, Head, HeadClaims, Line, NOTHING, Record, read_hash};
-pub(crate) use sign_ins::SignIns;
+pub(crate) use sign_ins::{COUNTED_FOR, SignIns};
 pub use stored::verify_stored;
 pub use verify::{AuditProblem, Finding, Verified, verify_export};
 

@@ -1,14 +1,18 @@
 //! Sign-ins at the token endpoint that belong into the trail: the operator's, and refused ones of credentials that exist.
 //!
-//! They are gathered in memory and written together every few seconds. A write for each would let whoever guesses at secrets
-//! cause one for each guess, and would tell by its time which credentials exist. So many guesses of a kind make one record, with their number; what
-//! a process had gathered in its last seconds goes with it where it is killed.
+//! The first of a kind (credential, outcome) is written at once: an account's before it gets its token, a refused one beside the answer,
+//! whose time would tell otherwise which credentials exist. Those that follow within seconds are counted in memory and written together: a
+//! write for each would let whoever guesses at secrets cause one for each guess. So what goes with a process that is killed is a number,
+//! of a kind that stands in the trail already.
 
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
+
+use tokio::sync::Notify;
 
 use uuid::Uuid;
 use warikan_http::current_request_id;
@@ -25,9 +29,16 @@ use crate::{
 /// Kinds that are gathered at a time; of further ones only the number is told.
 const MOST: usize = 1_000;
 
+/// How long further ones of a kind are only counted.
+pub(crate) const COUNTED_FOR: Duration = Duration::from_secs(5);
+
 /// What was gathered.
 #[derive(Default)]
-pub(crate) struct SignIns(Mutex<Gathered>);
+pub(crate) struct SignIns {
+    gathered: Mutex<Gathered>,
+    /// Wakes the task that writes: there is a first one of its kind.
+    news: Arc<Notify>,
+}
 
 #[derive(Default)]
 struct Gathered {
@@ -36,9 +47,11 @@ struct Gathered {
     beyond: u64,
 }
 
+#[derive(Clone)]
 struct Seen {
     chain: Chain,
     operator: bool,
+    /// Since it was written last.
     times: u64,
     first: Timestamp,
     last: Timestamp,
@@ -47,28 +60,38 @@ struct Seen {
 }
 
 impl SignIns {
-    /// Notes a sign-in of a known credential; refused, if it says why.
+    /// The signal that there is something to be written at once.
+    pub(crate) fn news(&self) -> Arc<Notify> {
+        Arc::clone(&self.news)
+    }
+
+    /// Notes a sign-in of a known credential; refused, if it says why. Gives whether it is the first of its kind for some time.
     pub(crate) fn note(
         &self,
         client: &ClientRow,
         refused: Option<&'static str>,
         address: Option<IpAddr>,
         at: Timestamp,
-    ) {
+    ) -> bool {
         // A tenant's client signs in every few minutes: that is in no trail.
         if client.tenant.is_some() && refused.is_none() {
-            return;
+            return false;
         }
-        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gathered = self.lock();
         let key = (client.id, refused);
         if let Some(seen) = gathered.kinds.get_mut(&key) {
+            if seen.times == 0 {
+                seen.first = at;
+                seen.address = address;
+                seen.request_id = current_request_id();
+            }
             seen.times += 1;
             seen.last = at;
-            return;
+            return false;
         }
         if gathered.kinds.len() >= MOST {
             gathered.beyond += 1;
-            return;
+            return false;
         }
         let seen = Seen {
             chain: clients::chain(client),
@@ -80,15 +103,33 @@ impl SignIns {
             address,
         };
         gathered.kinds.insert(key, seen);
+        self.news.notify_one();
+        true
     }
 
-    fn take(&self) -> Gathered {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be written. The kinds stay for a while, so that those that follow are counted.
+    fn take(&self, now: Timestamp) -> Gathered {
+        let mut gathered = self.lock();
+        let fresh = |seen: &Seen| seen.times > 0 || now.since(seen.last) < COUNTED_FOR;
+        gathered.kinds.retain(|_, seen| fresh(seen));
+        let mut taken = Gathered {
+            kinds: BTreeMap::new(),
+            beyond: std::mem::take(&mut gathered.beyond),
+        };
+        for (key, seen) in gathered.kinds.iter_mut().filter(|(_, seen)| seen.times > 0) {
+            taken.kinds.insert(*key, seen.clone());
+            seen.times = 0;
+        }
+        taken
     }
 
     /// What could not be written is kept for the next time, beside what came meanwhile.
     fn put_back(&self, before: Gathered) {
-        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gathered = self.lock();
         gathered.beyond += before.beyond;
         for (key, seen) in before.kinds {
             match gathered.kinds.get_mut(&key) {
@@ -143,8 +184,9 @@ impl Seen {
 impl Onboarding {
     /// Writes what was gathered.
     pub(crate) async fn write_sign_ins(&self) -> Result<(), Error> {
-        let gathered = self.0.sign_ins.take();
-        let entries = gathered.entries(self.0.platform.clock().now());
+        let now = self.0.platform.clock().now();
+        let gathered = self.0.sign_ins.take(now);
+        let entries = gathered.entries(now);
         if entries.is_empty() {
             return Ok(());
         }

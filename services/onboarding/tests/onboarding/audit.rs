@@ -80,6 +80,7 @@ async fn every_act_is_recorded_with_who_when_and_on_what() {
     let all = records(&world, "/v1/operator/audit", &token).await;
     let told = [
         "operator.bootstrapped",
+        "token.granted",
         "tenant.created",
         "checklist.recorded",
         "tenant.contracted",
@@ -87,14 +88,13 @@ async fn every_act_is_recorded_with_who_when_and_on_what() {
         "credential.rotated",
         "credential.revoked",
         "tenant.closed",
-        "token.granted",
     ];
     assert_eq!(acts(&all), told);
     let own = format!("/v1/operator/audit?of={tenant}");
-    assert_eq!(acts(&records(&world, &own, &token).await), told[1..8]);
+    assert_eq!(acts(&records(&world, &own, &token).await), told[2..]);
     let operators = records(&world, "/v1/operator/audit?of=operator", &token).await;
-    assert_eq!(acts(&operators), [told[0], told[8]]);
-    let item = &all[2];
+    assert_eq!(acts(&operators), told[..2]);
+    let item = &all[3];
     assert_eq!(item["actor"], json!({ "kind": "operator", "id": account }));
     assert_eq!(item["subject"], tenant);
     assert_eq!(item["request_id"], "request-0017");
@@ -107,9 +107,9 @@ async fn every_act_is_recorded_with_who_when_and_on_what() {
         (&item["chain"], &item["sequence"]),
         (&json!(tenant), &json!(2))
     );
-    assert_eq!(all[4]["chain"], format!("{tenant}/sandbox"));
-    assert_eq!(all[5]["subject"], client);
-    assert_eq!(all[7]["details"]["reason"], "契約終了");
+    assert_eq!(all[5]["chain"], format!("{tenant}/sandbox"));
+    assert_eq!(all[6]["subject"], client);
+    assert_eq!(all[8]["details"]["reason"], "契約終了");
     let text = serde_json::to_string(&all).unwrap();
     assert!(!text.contains("wks_"), "no secret is in it");
 }

@@ -150,6 +150,20 @@ async fn f015_every_refusal_at_the_token_endpoint_is_the_same() {
     assert_eq!(strip(&wrong_secret), strip(&nonsense));
 }
 
+/// OAuth 2.0's libraries look at `error` and at nothing else (RFC 6749 5.2).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_at_the_token_endpoint_are_oauths_too() {
+    let world = World::new().await;
+    let first = world.first_credential();
+    let (id, secret) = (&first["client_id"], &first["client_secret"]);
+    let refused = world.token(id, &json!("wks_wrong"), &[]).await;
+    assert_eq!(refused.expect(401)["error"], "invalid_client");
+    let scope = world.token(id, secret, &[("scope", "everything")]).await;
+    assert_eq!(scope.expect(400)["error"], "invalid_scope");
+    let elsewhere = world.app.get("/v1/audit", "nobody").await;
+    assert!(elsewhere.json.get("error").is_none(), "{elsewhere:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f005_f007_f019_who_may_not_is_told_so() {
     let world = World::new().await;
@@ -216,6 +230,31 @@ async fn f005_f007_f019_who_may_not_is_told_so() {
     App::read(overridden)
         .await
         .expect_problem(403, "insufficient_scope");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f019_a_token_is_taken_in_its_one_form_alone() {
+    let world = World::new().await;
+    let operator = world.house.operator_token();
+    let raw = |path: &str| world.app.request(reqwest::Method::GET, path);
+    for wrong in [
+        format!("Bearer\t{operator}"),
+        format!("Bearer  {operator}"),
+        format!("Bearer {operator}\t"),
+        format!("Bearer\t {operator}"),
+        format!("Bearer: {operator}"),
+        operator.clone(),
+    ] {
+        let request = raw("/v1/operator/tenants").header("authorization", &wrong);
+        let reply = App::read(request).await;
+        // White space at a header's end is no part of it (RFC 9110 5.5).
+        let trimmed = wrong.ends_with('\t') && reply.status == 200;
+        assert!(
+            trimmed || reply.status == 401,
+            "{wrong:?}: {}",
+            reply.status
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

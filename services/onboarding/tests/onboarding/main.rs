@@ -9,5 +9,6 @@ mod credentials;
 mod filing;
 mod forged;
 mod life;
+mod recover;
 mod token_keys;
 mod world;

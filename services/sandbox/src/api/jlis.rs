@@ -4,9 +4,8 @@ use actix_web::{
     HttpRequest, HttpResponse, get,
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
     post,
-    web::{BytesMut, Data, Path, Payload},
+    web::{Data, Path, Payload},
 };
-use futures_util::StreamExt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
@@ -141,7 +140,7 @@ pub(crate) async fn ocsp(
             "Send the request as application/ocsp-request (RFC 6960 appendix A.1).",
         ));
     }
-    let octets = read(body).await?;
+    let octets = warikan_http::whole_body(&request, body, OCSP_LIMIT).await?;
     let served = sandbox.served();
     let has = |kind| served.has(kind, None);
     if has(FaultKind::OcspUnavailable) {
@@ -164,26 +163,6 @@ pub(crate) async fn ocsp(
         .insert_header((CONTENT_TYPE, "application/ocsp-response"))
         .insert_header((CACHE_CONTROL, "no-store"))
         .body(answer))
-}
-
-async fn read(mut body: Payload) -> Result<BytesMut, Problem> {
-    let mut octets = BytesMut::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|_| {
-            Problem::new(
-                Code::InvalidRequest,
-                "The body ended before it was complete.",
-            )
-        })?;
-        if octets.len() + chunk.len() > OCSP_LIMIT {
-            return Err(Problem::new(
-                Code::BodyTooLarge,
-                format!("An OCSP request may have at most {OCSP_LIMIT} octets."),
-            ));
-        }
-        octets.extend_from_slice(&chunk);
-    }
-    Ok(octets)
 }
 
 /// A simulated root.

@@ -145,6 +145,8 @@ pub(crate) async fn erase(
     id: PathId<SubjectKind>,
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
-    verification.erase_subject(caller.scope, id.0).await?;
+    verification
+        .erase_subject(caller.scope, caller.client, id.0)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }

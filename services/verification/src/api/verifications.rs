@@ -7,6 +7,7 @@ use warikan_http::{
     Body, Idempotency, Page, PageQuery, Params, PathId, Problem, ProblemDocument, TenantCaller,
     needs,
 };
+use warikan_runtime::TenantAct;
 use warikan_types::{
     Reason, Sealer, TenantScope, Verification as VerificationKind, VerificationId,
 };
@@ -15,7 +16,7 @@ use crate::{
     Verification,
     conclude::VerificationAnswer,
     error::Error,
-    evidence::answer_place,
+    evidence::Kept,
     request::VerificationRequest,
     revalidate::{Revalidation, RevalidationRequest},
     store::{self, VerificationRow},
@@ -56,12 +57,7 @@ fn open(
     scope: TenantScope,
     row: &VerificationRow,
 ) -> Result<VerificationView, Error> {
-    if row.answer.is_empty() {
-        return Err(Error::NotFound);
-    }
-    let place = answer_place(scope, VerificationId::from_uuid(row.id));
-    let plain = sealer.open(&place, &row.answer)?;
-    serde_json::from_slice(&plain).map_err(|_| Error::Damaged("verification.answer"))
+    Ok(Kept::open(sealer, scope, row)?.view)
 }
 
 /// List verifications
@@ -129,6 +125,10 @@ pub(crate) async fn revalidate(
     verification: Data<Verification>,
 ) -> Result<HttpResponse, Problem> {
     let outcome = verification.revalidate(caller.scope, id.0, body.at).await?;
+    let inner = &verification.0;
+    let act = TenantAct::new(caller.client, caller.scope, "evidence.revalidated").about(id.0);
+    act.tell_alone(&inner.db, &inner.platform).await?;
+    inner.relay.wake();
     Ok(HttpResponse::Ok().json(outcome))
 }
 

@@ -5,18 +5,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use warikan_contracts::{Envelope, operations::MeteredOperation};
-use warikan_http::{Answer, Code, Idempotency, Problem};
+use warikan_http::{Answer, Code, Idempotency, IdempotencyError, Problem};
 use warikan_messaging::{Outbox, begin_write};
 use warikan_pki::Check;
-use warikan_types::{ChallengeId, TenantScope, Timestamp, Verdict};
+use warikan_rows::Writes;
+use warikan_types::{ChallengeId, TenantScope, Timestamp, Verdict, VerificationId};
 
 use super::{Entry, Ledger, Work};
 use crate::{
     challenge,
     conclude::{self, Conclusion},
     error::Error,
+    evidence::Kept,
     find_subject::Subjects,
     store::{self, ChallengeRow},
     verify::Case,
@@ -109,11 +111,14 @@ impl Ledger {
         let mut answers: Vec<Option<Result<Answer, Problem>>> = Vec::with_capacity(entries.len());
         let mut new = Vec::with_capacity(entries.len());
         for (place, entry) in entries.iter().enumerate() {
-            let known = entry.once.replay(&given);
-            if matches!(known, Ok(None)) {
-                new.push((place, *entry));
+            match entry.once.replay(&given) {
+                Ok(None) => {
+                    new.push((place, *entry));
+                    answers.push(None);
+                }
+                Ok(Some(known)) => answers.push(Some(self.again(on, entry, known).await?)),
+                Err(error) => answers.push(Some(Err(error.into()))),
             }
-            answers.push(known.map_err(Problem::from).transpose());
         }
         let (judged, used) = judge(on, &new).await?;
         let verifications: Vec<(&Case, Verdict)> = judged
@@ -137,20 +142,43 @@ impl Ledger {
             };
             kept.push((&entry.once, answer, entry.accepted_at));
         }
-        if !Idempotency::keep_all(on, &kept).await? {
+        let mut writes = Writes::on(on);
+        if on.get_database_backend() == DbBackend::Sqlite {
+            Idempotency::add_all(&mut writes, &kept)?;
+        } else if !Idempotency::keep_all(on, &kept).await? {
             return Ok(None);
         }
-        store::use_challenges(on, &used).await?;
-        subjects.insert(on).await?;
-        store::insert_challenges(on, rows.challenges).await?;
-        store::insert_verifications(on, rows.verifications).await?;
-        warikan_metering::append(on, &rows.operations).await?;
-        Outbox::append(on, rows.facts).await?;
+        store::use_challenges(&mut writes, &used);
+        subjects.insert(&mut writes)?;
+        store::insert_challenges(&mut writes, rows.challenges)?;
+        store::insert_verifications(&mut writes, rows.verifications)?;
+        warikan_metering::add(&mut writes, &rows.operations)?;
+        Outbox::add(&mut writes, rows.facts)?;
+        writes.carry_out(on).await?;
         for ((place, _), (_, answer, _)) in new.iter().zip(kept) {
             answers[*place] = Some(Ok(answer));
         }
         let answers = answers.into_iter().collect::<Option<Vec<_>>>();
         answers.map(Some).ok_or(Error::Damaged("batch"))
+    }
+
+    /// The answer given before; a verification's lies in its row, and is gone where its subject was erased.
+    async fn again(
+        &self,
+        on: &DatabaseTransaction,
+        entry: &Entry,
+        known: Answer,
+    ) -> Result<Result<Answer, Problem>, Error> {
+        let (Some(id), Work::Verification(work)) = (known.record(), &entry.work) else {
+            return Ok(Ok(known));
+        };
+        let id = VerificationId::from_uuid(id);
+        let row = store::verification(on, entry.scope, id).await?;
+        match Kept::open(&work.0.sealer, entry.scope, &row) {
+            Ok(kept) => Ok(Ok(conclude::answer_again(kept, &self.anchors.current()))),
+            Err(Error::NotFound) => Ok(Err(IdempotencyError::Erased.into())),
+            Err(error) => Err(error),
+        }
     }
 
     /// One verification: whose it is, what is answered, and what is kept.

@@ -29,6 +29,7 @@ use tokio::{
 };
 use warikan_http::{Answer, Code, Idempotency, Problem};
 use warikan_messaging::{Relay, ServiceDatabase};
+use warikan_pki::PinnedAnchors;
 use warikan_runtime::Platform;
 use warikan_types::{TenantId, TenantScope, Timestamp};
 
@@ -72,6 +73,7 @@ pub(crate) struct Writer {
 struct Ledger {
     db: ServiceDatabase,
     platform: Platform,
+    anchors: PinnedAnchors,
     relay: Relay,
 }
 
@@ -81,12 +83,14 @@ impl Writer {
         config: &Config,
         db: &ServiceDatabase,
         platform: &Platform,
+        anchors: &PinnedAnchors,
         relay: &Relay,
     ) -> Self {
         let (arrivals, arriving) = unbounded_channel();
         let ledger = Ledger {
             db: db.clone(),
             platform: platform.clone(),
+            anchors: anchors.clone(),
             relay: relay.clone(),
         };
         let at_once = if db.is_walled() {
@@ -100,6 +104,18 @@ impl Writer {
             arrivals,
             room: Arc::new(Semaphore::new(config.unanswered_writes.max(1))),
         }
+    }
+
+    /// Refuses before any work is done for it what would find no place in the end. None is taken yet: a request may wait for others, and must
+    /// not keep a place from those that do not.
+    ///
+    /// # Errors
+    /// 503 where too many are waiting already.
+    pub(crate) fn expect_room(&self) -> Result<(), Problem> {
+        if self.room.available_permits() == 0 {
+            return Err(full());
+        }
+        Ok(())
     }
 
     /// Writes an entry and waits for the commit.

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use uuid::Uuid;
-use warikan_rows::{self as rows, Known, padded};
+use warikan_rows::{Known, Writes, padded};
 use warikan_types::{
     CertificateHandle, ChallengeId, Sealer, SubjectId, TenantScope, Timestamp, Verdict,
     VerificationId,
@@ -31,8 +31,8 @@ pub(crate) struct NewVerification {
     pub(crate) verdict: Verdict,
     pub(crate) subject: Option<SubjectId>,
     pub(crate) accepted_at: Timestamp,
-    pub(crate) answer: Vec<u8>,
-    pub(crate) evidence: Vec<u8>,
+    /// The sealed box ([`crate::evidence`]).
+    pub(crate) kept: Vec<u8>,
 }
 
 /// A new person's row.
@@ -77,16 +77,13 @@ pub(crate) async fn challenges_to_use(
 }
 
 /// Consumes challenges that the same transaction has seen unused: which, and by which verification.
-pub(crate) async fn use_challenges(
-    on: &DatabaseTransaction,
-    used: &[(TenantScope, ChallengeId, Uuid)],
-) -> Result<(), DbErr> {
+pub(crate) fn use_challenges(writes: &mut Writes, used: &[(TenantScope, ChallengeId, Uuid)]) {
     if used.is_empty() {
-        return Ok(());
+        return;
     }
     // One that stands twice is used once.
     let used = padded(used.iter().copied());
-    let backend = on.get_database_backend();
+    let backend = writes.backend();
     let mut values = Vec::with_capacity(used.len() * 3);
     let mut places = Vec::with_capacity(used.len());
     for (scope, id, by) in &used {
@@ -104,9 +101,7 @@ pub(crate) async fn use_challenges(
          WHERE challenge.id = uses.column2 AND challenge.tenant = uses.column1 AND challenge.used_by IS NULL",
         places.join(", ")
     );
-    let statement = Statement::from_sql_and_values(backend, sql, values);
-    on.execute_raw(statement).await?;
-    Ok(())
+    writes.push(Statement::from_sql_and_values(backend, sql, values));
 }
 
 /// The subjects that have these certificates. Their erasure waits until the transaction ends, and so finds what that wrote about
@@ -259,35 +254,26 @@ impl NewCertificate {
     }
 }
 
-pub(crate) async fn insert_subjects(
-    on: &DatabaseTransaction,
-    new: Vec<NewSubject>,
-) -> Result<(), DbErr> {
+pub(crate) fn insert_subjects(writes: &mut Writes, new: Vec<NewSubject>) -> Result<(), DbErr> {
     let rows = new.into_iter().map(|row| row.0).collect();
-    rows::insert(on, rows, Known::Refused).await?;
-    Ok(())
+    writes.insert(rows, Known::Refused)
 }
 
-pub(crate) async fn insert_certificates(
-    on: &DatabaseTransaction,
+pub(crate) fn insert_certificates(
+    writes: &mut Writes,
     new: Vec<NewCertificate>,
 ) -> Result<(), DbErr> {
     let rows = new.into_iter().map(|row| row.0).collect();
-    rows::insert(on, rows, Known::Kept).await?;
-    Ok(())
+    writes.insert(rows, Known::Kept)
 }
 
-pub(crate) async fn insert_challenges(
-    on: &DatabaseTransaction,
-    new: Vec<ChallengeRow>,
-) -> Result<(), DbErr> {
+pub(crate) fn insert_challenges(writes: &mut Writes, new: Vec<ChallengeRow>) -> Result<(), DbErr> {
     let rows = new.into_iter().map(IntoActiveModel::into_active_model);
-    rows::insert(on, rows.collect(), Known::Refused).await?;
-    Ok(())
+    writes.insert(rows.collect(), Known::Refused)
 }
 
-pub(crate) async fn insert_verifications(
-    on: &DatabaseTransaction,
+pub(crate) fn insert_verifications(
+    writes: &mut Writes,
     new: Vec<NewVerification>,
 ) -> Result<(), DbErr> {
     let rows = new.into_iter().map(|new| verification::ActiveModel {
@@ -297,9 +283,8 @@ pub(crate) async fn insert_verifications(
         verdict: Set(new.verdict.as_str().to_owned()),
         subject: Set(new.subject.map(|subject| subject.uuid())),
         accepted_at: Set(new.accepted_at.utc()),
-        answer: Set(new.answer),
-        evidence: Set(new.evidence),
+        answer: Set(Vec::new()),
+        evidence: Set(new.kept),
     });
-    rows::insert(on, rows.collect(), Known::Refused).await?;
-    Ok(())
+    writes.insert(rows.collect(), Known::Refused)
 }
