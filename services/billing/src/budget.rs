@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use warikan_contracts::{Envelope, facts::BudgetThresholdReached};
 use warikan_messaging::Outbox;
-use warikan_types::{BillingMonth, TenantScope, Timestamp, Yen};
+use warikan_runtime::TenantAct;
+use warikan_types::{BillingMonth, Client, Id, TenantScope, Timestamp, Yen};
 
 use crate::{
     Billing,
@@ -105,12 +106,18 @@ impl Billing {
     pub(crate) async fn set_budget(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         budget: &Budget,
     ) -> Result<BudgetView, BillingError> {
         let now = self.0.platform.clock().now();
         let txn = self.0.db.begin_write(scope).await?;
         budgets::set(scope, &txn, budget, now).await?;
+        let act = TenantAct::new(by, scope, "budget.set");
+        act.with("monthly_amount", budget.monthly_amount.0)
+            .tell(&txn, &self.0.platform)
+            .await?;
         txn.commit().await?;
+        self.0.relay.wake();
         self.watch_budget(scope).await?;
         self.budget(scope).await
     }

@@ -25,7 +25,9 @@ pub(crate) fn all(billing: &Billing) -> Vec<Consumer> {
             &[VerificationCompleted::TYPE, StatusChecked::TYPE],
             db(),
             Metering(billing.clone()),
-        ),
+        )
+        // A usage record is there once, whoever tells of the operation and how often.
+        .recognising(),
         Consumer::new(
             "billing.recipients",
             &[TenantChanged::TYPE],

@@ -39,8 +39,8 @@ pub struct NewCreditNote {
         pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
     )]
     pub reason: String,
-    /// Of which lines, and how much.
-    #[schema(min_items = 1)]
+    /// Of which lines, and how much; up to 1,000.
+    #[schema(min_items = 1, max_items = 1000)]
     pub lines: Vec<LineCredit>,
 }
 
@@ -49,7 +49,7 @@ pub struct NewCreditNote {
 #[serde(deny_unknown_fields)]
 pub struct LineCredit {
     /// The line's number on the invoice.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 10000)]
     pub n: u32,
     /// In yen without tax, above zero; at most what is left of the line.
     #[schema(value_type = i64, minimum = 1, maximum = 1000000000000i64)]

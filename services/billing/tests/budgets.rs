@@ -8,22 +8,17 @@
 mod common;
 
 use common::Scene;
-use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
-use warikan_testkit::{App, Reply};
+use warikan_testkit::{App, Reply, told_facts};
 use warikan_types::{ClientScope, Environment, TenantScope};
 
 /// The facts that were told of budgets, in order.
 async fn told(scene: &Scene) -> Vec<Value> {
     let db = scene.house.database("billing").await;
-    let sql = "SELECT envelope FROM outbox ORDER BY id";
-    let rows = db
-        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+    told_facts(&db)
         .await
-        .unwrap();
-    rows.iter()
-        .map(|row| serde_json::from_str(&row.try_get::<String>("", "envelope").unwrap()).unwrap())
-        .filter(|envelope: &Value| envelope["type"] == "budget.threshold_reached")
+        .into_iter()
+        .filter(|envelope| envelope["type"] == "budget.threshold_reached")
         .collect()
 }
 

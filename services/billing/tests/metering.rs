@@ -304,7 +304,7 @@ async fn a_fact_that_cannot_be_counted_is_parked_with_its_reason() {
     let homeless = scene.envelope(None, fact.accepted_at, &fact);
     scene.publish(&homeless).await;
     let mut damaged = scene.envelope(Some(tenant), fact.accepted_at, &fact);
-    damaged.payload = json!({"verification": 1});
+    damaged.payload = json!({"verification": 1}).into();
     scene.publish(&damaged).await;
     let timeless = VerificationCompleted {
         accepted_at: warikan_types::Timestamp::from_unix(8_000_000_000_000).unwrap(),

@@ -8,6 +8,7 @@ use warikan_contracts::{
     Fact,
     facts::{InvoiceFinalized, TenantState},
 };
+use warikan_testkit::told_facts;
 use warikan_types::Environment;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -371,26 +372,16 @@ async fn one_month_closed_by_several_at_once_is_closed_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_invoice_is_told_once_as_a_fact_of_its_tenant() {
-    use sea_orm::{ConnectionTrait, Statement};
     let scene = Scene::new().await;
     let tenant = scene.tenant("青空証券株式会社", "standard").await;
     scene.advance_to("2026-12-01T00:00:00Z");
     scene.close("2026-11").await.expect(200);
     scene.close("2026-11").await.expect(200);
     let db = scene.house.database("billing").await;
-    let rows = db
-        .query_all_raw(Statement::from_string(
-            db.get_database_backend(),
-            "SELECT envelope FROM outbox",
-        ))
-        .await
-        .unwrap();
-    let facts = rows.iter().map(|row| {
-        let text: String = row.try_get("", "envelope").unwrap();
-        serde_json::from_str::<Value>(&text).unwrap()
-    });
     // That the operator closed the month is told too.
-    let told: Vec<Value> = facts
+    let told: Vec<Value> = told_facts(&db)
+        .await
+        .into_iter()
         .filter(|fact| fact["type"] == InvoiceFinalized::TYPE)
         .collect();
     assert_eq!(told.len(), 1);

@@ -4,9 +4,8 @@ mod common;
 
 use common::Scene;
 use reqwest::{Method, header::ACCEPT};
-use sea_orm::{ConnectionTrait, Statement};
 use serde_json::{Value, json};
-use warikan_testkit::App;
+use warikan_testkit::{App, told_facts};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn confirmations_are_counted_by_tenant_and_purpose() {
@@ -109,15 +108,10 @@ async fn what_the_operator_does_is_told_with_the_act() {
     let issued = request().await;
     assert_eq!(request().await.expect(201), issued.expect(201));
     let db = scene.house.database("billing").await;
-    let sql = "SELECT envelope FROM outbox ORDER BY id";
-    let rows = db
-        .query_all_raw(Statement::from_string(db.get_database_backend(), sql))
+    let facts: Vec<Value> = told_facts(&db)
         .await
-        .unwrap();
-    let facts: Vec<Value> = rows
-        .iter()
-        .map(|row| serde_json::from_str(&row.try_get_by_index::<String>(0).unwrap()).unwrap())
-        .filter(|fact: &Value| fact["type"] == "operator.acted")
+        .into_iter()
+        .filter(|fact| fact["type"] == "operator.acted")
         .map(|fact| fact["payload"].clone())
         .collect();
     let told: Vec<(&Value, &Value)> = facts

@@ -31,20 +31,30 @@ pub(crate) struct NewEvent {
 }
 
 impl Webhooks {
-    /// Gives each event its feed's next sequence number, in the order given, and stores it. The numbers are taken in the
-    /// transaction that stores the events, so a rollback gives them back: no gaps.
+    /// Gives each event its feed's next sequence number, in the order given, and stores it; those that a feed holds already stay as they
+    /// are. Gives what was new, and its rows. The numbers are taken in the transaction that stores the events, so a rollback gives them
+    /// back: no gaps.
     pub(crate) async fn append(
         &self,
         txn: &DatabaseTransaction,
-        events: &[NewEvent],
-    ) -> Result<Vec<event::Model>, WebhooksError> {
-        let mut counts: BTreeMap<(Uuid, &str), i64> = BTreeMap::new();
-        for event in events {
-            *counts.entry(feed_of(event.scope)).or_default() += 1;
+        mut events: Vec<NewEvent>,
+    ) -> Result<(Vec<NewEvent>, Vec<event::Model>), WebhooksError> {
+        if events.is_empty() {
+            return Ok((events, Vec::new()));
         }
-        let mut next = store::feed::claim_sequences(txn, &counts).await?;
+        let mut next = store::feed::claim_sequences(txn, &counts(&events)).await?;
+        // Asked under the locks of the feeds: another transaction may just now be telling the same fact.
+        let ids = events.iter().map(|event| event.id.uuid());
+        let known = store::feed::known(txn, ids).await?;
+        if !known.is_empty() {
+            let (told, new): (Vec<_>, Vec<_>) = events
+                .into_iter()
+                .partition(|event| known.contains(&event.id.uuid()));
+            store::feed::give_back(txn, &counts(&told)).await?;
+            events = new;
+        }
         let mut rows = Vec::with_capacity(events.len());
-        for event in events {
+        for event in &events {
             let (tenant, environment) = feed_of(event.scope);
             let sequence = next
                 .get_mut(&(tenant, environment.to_owned()))
@@ -53,7 +63,7 @@ impl Webhooks {
             *sequence += 1;
         }
         store::feed::insert(txn, &rows).await?;
-        Ok(rows)
+        Ok((events, rows))
     }
 
     /// Puts events on their way to all endpoints of their tenants that want them.
@@ -120,6 +130,15 @@ impl Webhooks {
     pub(crate) fn now(&self) -> Timestamp {
         self.0.platform.clock().now()
     }
+}
+
+/// How many events come into each feed.
+fn counts(events: &[NewEvent]) -> BTreeMap<(Uuid, &'static str), i64> {
+    let mut counts = BTreeMap::new();
+    for event in events {
+        *counts.entry(feed_of(event.scope)).or_default() += 1;
+    }
+    counts
 }
 
 fn feed_of(scope: TenantScope) -> (Uuid, &'static str) {

@@ -1,5 +1,7 @@
 //! What the service listens to.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
 use warikan_contracts::{
@@ -26,8 +28,11 @@ impl Feed {
         envelopes: &[Envelope],
         txn: &DatabaseTransaction,
     ) -> Result<(), HandleError> {
-        let new = envelopes
+        // The feed itself says what has been told: there is no inbox beside it. A fact may also stand twice in one batch.
+        let mut seen = HashSet::with_capacity(envelopes.len());
+        let facts = envelopes
             .iter()
+            .filter(|envelope| seen.insert(envelope.id.uuid()))
             .map(|envelope| {
                 let scope = envelope.scope.ok_or_else(|| {
                     HandleError::Park("a fact without a tenant has no feed".to_owned())
@@ -41,7 +46,10 @@ impl Feed {
                 })
             })
             .collect::<Result<Vec<_>, HandleError>>()?;
-        let events = self.0.append(txn, &new).await.map_err(park_or_retry)?;
+        let (new, events) = self.0.append(txn, facts).await.map_err(park_or_retry)?;
+        if new.is_empty() {
+            return Ok(());
+        }
         self.0.enqueue_all(txn, &new, &events).await?;
         Ok(())
     }
@@ -109,7 +117,7 @@ impl Handler for Tenants {
         txn: &DatabaseTransaction,
     ) -> Result<(), HandleError> {
         let fact: TenantChanged = envelope.read()?;
-        store::standing::change(txn, &fact).await?;
+        store::standing::change(txn, &fact, self.0.now()).await?;
         // `closed` is the end of a tenant's life, so an older fact that comes late cannot contradict it.
         if fact.state == TenantState::Closed {
             store::endpoints::disable_all(txn, fact.tenant, "tenant_closed", self.0.now()).await?;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
-use warikan_types::{Id, SealError, Sealer, Timestamp};
+use warikan_types::{Environment, Id, SealError, Sealer, TenantScope, Timestamp};
 
 use crate::{catalogue::EventType, entity::endpoint, ids::EndpointId, signature::SigningSecret};
 
@@ -90,7 +90,7 @@ pub(crate) struct NewEndpoint {
     #[schema(format = "uri", pattern = "^https://", max_length = 2048)]
     pub url: String,
     /// The types it gets; absent or empty for all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "chosen")]
     #[schema(max_items = 100)]
     pub types: BTreeSet<EventType>,
 }
@@ -103,11 +103,32 @@ pub(crate) struct EndpointChange {
     #[schema(format = "uri", pattern = "^https://", max_length = 2048)]
     pub url: Option<String>,
     /// As at creation.
+    #[serde(default, deserialize_with = "chosen_if_any")]
     #[schema(max_items = 100)]
     pub types: Option<BTreeSet<EventType>>,
     /// `false` pauses: events go on to the feed, no deliveries are made. `true` resumes, also after the platform
     /// disabled it; deliveries that were waiting go out, and what was missed can be replayed.
     pub enabled: Option<bool>,
+}
+
+/// Types that a filter may name, repetitions included.
+const MOST_TYPES: usize = 100;
+
+fn chosen<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<EventType>, D::Error> {
+    let types = Vec::<EventType>::deserialize(from)?;
+    if types.len() > MOST_TYPES {
+        return Err(D::Error::custom(format!("at most {MOST_TYPES} types")));
+    }
+    Ok(types.into_iter().collect())
+}
+
+fn chosen_if_any<'de, D>(from: D) -> Result<Option<BTreeSet<EventType>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    #[derive(Deserialize)]
+    struct Chosen(#[serde(deserialize_with = "chosen")] BTreeSet<EventType>);
+    Ok(Option::<Chosen>::deserialize(from)?.map(|chosen| chosen.0))
 }
 
 /// The stored form of a type filter.
@@ -135,6 +156,31 @@ fn place(row: &endpoint::Model) -> String {
 
 pub(crate) fn seal(row: &endpoint::Model, sealer: &Sealer, secret: &SigningSecret) -> Vec<u8> {
     sealer.seal(&place(row), secret.octets().expose())
+}
+
+/// The same secret under another key; `None` where it is under that already, or cannot be opened.
+pub(crate) fn sealed_anew(
+    row: &endpoint::Model,
+    sealed: &[u8],
+    before: &Sealer,
+    now: &Sealer,
+) -> Option<Vec<u8>> {
+    if sealed.first() != Some(&Sealer::PLATFORM) {
+        return None;
+    }
+    match before.open(&place(row), sealed) {
+        Ok(plain) => Some(now.seal(&place(row), &plain)),
+        Err(error) => {
+            tracing::error!(endpoint = %row.id, %error, "an endpoint's secret cannot be sealed anew");
+            None
+        }
+    }
+}
+
+/// Whose it is. What is not the sandbox is judged by the stricter rules.
+pub(crate) fn scope_of(row: &endpoint::Model) -> TenantScope {
+    let environment = Environment::from_word(&row.environment).unwrap_or(Environment::Production);
+    TenantScope::of_event(Id::from_uuid(row.tenant), environment)
 }
 
 /// The secrets that sign now, the newest first.

@@ -174,6 +174,8 @@ pub(crate) mod tenant_standing {
         pub tenant: Uuid,
         pub state: String,
         pub revision: i64,
+        /// Since when it stands there; `None`: written before the column was there.
+        pub since: Option<DateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

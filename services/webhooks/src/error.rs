@@ -26,6 +26,8 @@ pub(crate) enum WebhooksError {
     TooLarge(#[from] TooLarge),
     #[error("a sealed secret cannot be opened")]
     Sealed(#[from] SealError),
+    #[error(transparent)]
+    DataKey(#[from] warikan_runtime::DataKeyError),
     #[error("a stored message cannot be read")]
     Stored(#[from] serde_json::Error),
     #[error("the idempotency key cannot be honoured")]
@@ -56,6 +58,7 @@ impl From<WebhooksError> for Problem {
             ),
             WebhooksError::Idempotency(error) => error.into(),
             WebhooksError::Database(error) => error.into(),
+            WebhooksError::DataKey(error) => error.into(),
             WebhooksError::TooLarge(_) | WebhooksError::Sealed(_) | WebhooksError::Stored(_) => {
                 Self::internal(&error)
             }

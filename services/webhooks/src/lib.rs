@@ -30,6 +30,7 @@ mod migrations;
 mod prune;
 mod read_feed;
 mod record;
+mod reseal;
 mod resend;
 mod schedule;
 mod signature;
@@ -51,7 +52,8 @@ use warikan_contracts::{
 };
 use warikan_messaging::{Consumer, Relay, ServiceDatabase};
 use warikan_runtime::{
-    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    DataKeys, Databases, Inspection, Module, OpenError, Platform, Task, closed_tenants,
+    prune_answers_task, relay_task,
 };
 use warikan_types::Clock;
 
@@ -69,6 +71,7 @@ struct Inner {
     platform: Platform,
     db: ServiceDatabase,
     relay: Relay,
+    data_keys: DataKeys,
     egress: egress::Egress,
     dispatcher: tokio::sync::Mutex<deliver::Dispatcher>,
     /// Wakes the delivery task: something may be due.
@@ -85,6 +88,8 @@ impl MigratorTrait for Migrator {
         let mut all = warikan_messaging::migrations();
         all.extend(warikan_http::migrations());
         all.extend(migrations::migrations());
+        all.extend(warikan_runtime::data_key_migrations());
+        all.push(Box::new(migrations::Resealing));
         all
     }
 }
@@ -120,6 +125,7 @@ impl Webhooks {
         let db = on.databases.open(NAME, Migrator).await?;
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
+            data_keys: DataKeys::new(db.clone(), on),
             platform: on.clone(),
             db,
             egress,
@@ -150,7 +156,7 @@ impl Webhooks {
         databases.inspect(NAME, Migrator, clock).await
     }
 
-    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`, `webhooks.prune_answers`).
+    /// Routes, consumers and tasks (`webhooks.relay`, `webhooks.deliver`, `webhooks.prune`, `webhooks.prune_answers`, `webhooks.reseal`).
     #[must_use]
     pub fn module(&self) -> Module {
         let state = Data::new(self.clone());
@@ -193,9 +199,19 @@ impl Webhooks {
                     &self.0.db,
                     self.0.platform.clock(),
                 ),
+                self.reseal_task(),
             ],
             ready: Arc::new(|| Box::pin(async { Ok(None) })),
         }
+    }
+
+    fn reseal_task(&self) -> Task {
+        let this = self.clone();
+        let (signal, often) = (Arc::new(Notify::new()), Duration::from_secs(3_600));
+        Task::new("webhooks.reseal", often, signal, move || {
+            let this = this.clone();
+            async move { Ok(this.reseal().await?) }
+        })
     }
 
     fn consumers(&self) -> Vec<Consumer> {
@@ -217,13 +233,15 @@ impl Webhooks {
                 ],
                 self.0.db.worker().clone(),
                 consumers::Feed(self.clone()),
-            ),
+            )
+            .recognising(),
             Consumer::new(
                 "webhooks.tenants",
                 &[TenantChanged::TYPE],
                 self.0.db.worker().clone(),
                 consumers::Tenants(self.clone()),
             ),
+            closed_tenants("webhooks.closed", &self.0.db, &self.0.data_keys),
         ]
     }
 }

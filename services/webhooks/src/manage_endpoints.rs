@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::{Hold, hold};
-use warikan_types::{Endpoint, TenantScope};
+use warikan_runtime::TenantAct;
+use warikan_types::{Client, Endpoint, Id, TenantScope};
 
 use crate::{
     Webhooks,
@@ -20,6 +21,7 @@ impl Webhooks {
     pub(crate) async fn create_endpoint(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         new: &NewEndpoint,
         once: &Idempotency,
     ) -> Result<Answer, WebhooksError> {
@@ -32,6 +34,7 @@ impl Webhooks {
         // Names are looked up outside of a transaction: nothing waits for a network while it holds one.
         self.0.egress.admits(scope.environment(), &new.url)?;
         let url = self.0.egress.accept(&new.url).await?;
+        let sealer = self.0.data_keys.sealer(scope).await?;
         let secret = SigningSecret::generate(&platform.entropy);
         let mut made = row::Model {
             id: platform.entropy.id::<Endpoint>(now).uuid(),
@@ -53,7 +56,7 @@ impl Webhooks {
             throttle_step: 0,
             created_at: now.utc(),
         };
-        made.secret = endpoint::seal(&made, platform.keys.sealer(), &secret);
+        made.secret = endpoint::seal(&made, &sealer, &secret);
         let view = CreatedEndpoint {
             endpoint: EndpointView::of(&made, now),
             secret: secret.text(),
@@ -78,7 +81,12 @@ impl Webhooks {
         endpoints::insert(&txn, made).await?;
         let answer = Answer::json(201, &view);
         once.keep(&txn, &answer).await?;
+        let act = TenantAct::new(by, scope, "endpoint.created").about(view.endpoint.id);
+        act.with("host", host(&view.endpoint.url))
+            .tell(&txn, platform)
+            .await?;
         txn.commit().await?;
+        self.0.relay.wake();
         Ok(answer)
     }
 
@@ -97,6 +105,7 @@ impl Webhooks {
     pub(crate) async fn change_endpoint(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         id: EndpointId,
         change: &EndpointChange,
     ) -> Result<EndpointView, WebhooksError> {
@@ -141,7 +150,11 @@ impl Webhooks {
             Some(false) | None => {}
         }
         endpoints::update(&txn, row.clone()).await?;
+        Self::changed_act(scope, by, id, change)
+            .tell(&txn, &self.0.platform)
+            .await?;
         txn.commit().await?;
+        self.0.relay.wake();
         self.0.due.notify_one();
         Ok(EndpointView::of(&row, now))
     }
@@ -150,11 +163,13 @@ impl Webhooks {
     pub(crate) async fn rotate_secret(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         id: EndpointId,
         once: &Idempotency,
     ) -> Result<Answer, WebhooksError> {
         let now = self.now();
         let platform = &self.0.platform;
+        let sealer = self.0.data_keys.sealer(scope).await?;
         let txn = self.0.db.begin_write(scope).await?;
         let mut row = endpoints::find_to_change(scope, &txn, id)
             .await?
@@ -164,7 +179,7 @@ impl Webhooks {
             return Ok(answer);
         }
         let secret = SigningSecret::generate(&platform.entropy);
-        let sealed = endpoint::seal(&row, platform.keys.sealer(), &secret);
+        let sealed = endpoint::seal(&row, &sealer, &secret);
         row.previous_secret = Some(std::mem::replace(&mut row.secret, sealed));
         row.previous_public_key = std::mem::replace(&mut row.public_key, secret.public_key());
         let overlap = Duration::from_secs(self.0.config.secret_overlap_seconds);
@@ -178,20 +193,47 @@ impl Webhooks {
             },
         );
         once.keep(&txn, &answer).await?;
+        let act = TenantAct::new(by, scope, "endpoint.secret_rotated").about(id);
+        act.tell(&txn, platform).await?;
         txn.commit().await?;
+        self.0.relay.wake();
         Ok(answer)
+    }
+
+    /// What was changed, and to which host it goes from now on.
+    fn changed_act(
+        scope: TenantScope,
+        by: Id<Client>,
+        id: EndpointId,
+        change: &EndpointChange,
+    ) -> TenantAct {
+        let mut act = TenantAct::new(by, scope, "endpoint.changed").about(id);
+        if let Some(url) = &change.url {
+            act = act.with("host", host(url));
+        }
+        if let Some(types) = &change.types {
+            act = act.with("types", endpoint::filter_text(types));
+        }
+        match change.enabled {
+            Some(enabled) => act.with("enabled", enabled),
+            None => act,
+        }
     }
 
     pub(crate) async fn delete_endpoint(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         id: EndpointId,
     ) -> Result<(), WebhooksError> {
         let txn = self.0.db.begin_write(scope).await?;
         if !endpoints::delete(scope, &txn, id).await? {
             return Err(WebhooksError::NotFound);
         }
+        let act = TenantAct::new(by, scope, "endpoint.deleted").about(id);
+        act.tell(&txn, &self.0.platform).await?;
         txn.commit().await?;
+        self.0.relay.wake();
         Ok(())
     }
 
@@ -205,4 +247,11 @@ impl Webhooks {
             .await?
             .ok_or(WebhooksError::NotFound)
     }
+}
+
+/// Of a URL the trail keeps the host: path and query may hold the tenant's secrets.
+fn host(url: &str) -> String {
+    let parsed = reqwest::Url::parse(url).ok();
+    let host = parsed.and_then(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or_default()
 }

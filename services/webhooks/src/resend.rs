@@ -183,7 +183,7 @@ impl Webhooks {
         };
         let kind = event_type.as_str();
         let made = self.new_delivery(scope, row.id, new.id.uuid(), kind, now);
-        self.append(&txn, &[new]).await?;
+        self.append(&txn, vec![new]).await?;
         deliveries::insert(&txn, vec![made.clone()]).await?;
         let answer = Answer::json(202, &DeliveryView::of(&made, &[]));
         once.keep(&txn, &answer).await?;

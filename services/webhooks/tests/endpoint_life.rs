@@ -297,6 +297,34 @@ async fn a_suspended_tenants_production_waits_and_its_sandbox_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_long_suspension_nothing_is_missing() {
+    let scene = Scene::new().await;
+    let sink = WebhookSink::start().await;
+    let (tenant, token) = scene.tenant();
+    scene.endpoint(&token, &sink.url).await;
+    turn(&scene, tenant, TenantState::Active, 4).await;
+    turn(&scene, tenant, TenantState::Suspended, 5).await;
+    let held = scene.happen(tenant, 2).await;
+    // Longer than a feed is kept otherwise.
+    scene.later(200 * 24 * 3_600);
+    scene.app.run("webhooks.prune").await;
+    turn(&scene, tenant, TenantState::Active, 6).await;
+    scene.later(3_600);
+    scene.app.run("webhooks.prune").await;
+    scene.deliver().await;
+    let mut arrived = sink.received();
+    arrived.sort_by_key(|one| one.header("webhook-id").map(str::to_owned));
+    assert_eq!(ids(&arrived), held);
+    let feed = scene.feed(&scene.token(tenant), "?after=0").await;
+    assert_eq!(feed["data"].as_array().unwrap().len(), 2);
+    // A week later it is as old as anybody's.
+    scene.later(8 * 24 * 3_600);
+    scene.app.run("webhooks.prune").await;
+    let feed = scene.feed(&scene.token(tenant), "").await;
+    assert_eq!(feed["first_sequence"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_closed_tenant_is_sent_nothing() {
     let scene = Scene::new().await;
     let sink = WebhookSink::start().await;

@@ -5,6 +5,7 @@ use actix_web::{
     web::{Data, Json},
 };
 use warikan_http::{Body, Problem, ProblemDocument, TenantCaller, needs};
+use warikan_runtime::TenantAct;
 
 use crate::{
     Billing,
@@ -34,7 +35,11 @@ pub(crate) async fn set(
     if let Some((pointer, detail)) = body.fault() {
         return Err(Problem::field(pointer, "out_of_range", detail));
     }
-    Ok(Json(billing.set_budget(caller.scope, &body).await?))
+    Ok(Json(
+        billing
+            .set_budget(caller.scope, caller.client, &body)
+            .await?,
+    ))
 }
 
 /// Read the monthly budget
@@ -69,10 +74,12 @@ pub(crate) async fn remove(
     billing: Data<Billing>,
 ) -> Result<HttpResponse, Problem> {
     let txn = billing.0.db.begin_write(caller.scope).await?;
-    let removed = budgets::remove(caller.scope, &txn).await?;
-    txn.commit().await?;
-    if !removed {
+    if !budgets::remove(caller.scope, &txn).await? {
         return Err(BillingError::NotFound.into());
     }
+    let act = TenantAct::new(caller.client, caller.scope, "budget.removed");
+    act.tell(&txn, &billing.0.platform).await?;
+    txn.commit().await?;
+    billing.0.relay.wake();
     Ok(HttpResponse::NoContent().finish())
 }

@@ -11,12 +11,20 @@ use crate::{
 };
 
 const REASON_LIMIT: usize = 200;
+/// Lines of one credit note.
+const MOST_LINES: usize = 1_000;
+/// No invoice has a line beyond, and none such an amount.
+const LAST_LINE: u32 = 10_000;
+const MOST_YEN: i64 = 1_000_000_000_000;
 
 fn check_reason(reason: &str) -> Result<(), Problem> {
-    if (1..=REASON_LIMIT).contains(&reason.trim().chars().count()) {
+    let shown = !reason.chars().any(char::is_control);
+    if shown && (1..=REASON_LIMIT).contains(&reason.trim().chars().count()) {
         return Ok(());
     }
-    let detail = format!("1 to {REASON_LIMIT} characters; the document shows it");
+    let detail = format!(
+        "1 to {REASON_LIMIT} characters, none of them a control character; the document shows it"
+    );
     Err(Problem::field("/reason", "invalid_value", detail))
 }
 
@@ -51,10 +59,20 @@ pub(crate) async fn credit(
             "name at least one line",
         ));
     }
+    if body.lines.len() > MOST_LINES {
+        let why = format!("at most {MOST_LINES}");
+        return Err(Problem::field("/lines", "out_of_range", why));
+    }
     for (place, line) in body.lines.iter().enumerate() {
-        if line.amount.0 <= 0 {
+        if !(1..=MOST_YEN).contains(&line.amount.0) {
             let pointer = format!("/lines/{place}/amount");
-            return Err(Problem::field(pointer, "out_of_range", "yen above zero"));
+            let why = format!("yen above zero, at most {MOST_YEN}");
+            return Err(Problem::field(pointer, "out_of_range", why));
+        }
+        if !(1..=LAST_LINE).contains(&line.n) {
+            let pointer = format!("/lines/{place}/n");
+            let why = format!("1 to {LAST_LINE}");
+            return Err(Problem::field(pointer, "out_of_range", why));
         }
     }
     let sealer = billing.0.platform.keys.sealer();

@@ -5,6 +5,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use warikan_http::{OperatorCaller, PathId, Problem, ProblemDocument, TenantCaller, needs};
+use warikan_runtime::TenantAct;
 use warikan_types::{BillingMonth, Id, Invoice, TenantScope};
 
 use crate::{
@@ -42,6 +43,9 @@ pub(crate) async fn invoice(
     let db = billing.0.db.begin_read(scope).await?;
     let invoice = invoices::find(scope, &db, id.0).await?;
     drop(db);
+    let act = TenantAct::new(caller.client, scope, "invoice.exported").about(id.0);
+    act.tell_alone(&billing.0.db, &billing.0.platform).await?;
+    billing.0.relay.wake();
     let name = format!("{}.ndjson", invoice.summary.number);
     let billing = billing.get_ref().clone();
     Ok(streamed(MEDIA_TYPE, &name, |mut lines| async move {

@@ -4,7 +4,6 @@ use actix_web::{
     HttpRequest, HttpResponse, post,
     web::{Data, Path, Payload},
 };
-use futures_util::StreamExt;
 use warikan_http::{BODY_LIMIT, Code, OperatorCaller, Problem, ProblemDocument};
 use warikan_types::BillingMonth;
 
@@ -41,7 +40,7 @@ pub(crate) async fn compare(
         let detail = "Send the statement as text/csv and say so in Content-Type.";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
-    let octets = whole(body).await?;
+    let octets = warikan_http::whole_body(&request, body, BODY_LIMIT).await?;
     let statement = billing
         .0
         .config
@@ -68,22 +67,4 @@ fn is_table(request: &HttpRequest) -> bool {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/csv"))
-}
-
-async fn whole(mut body: Payload) -> Result<Vec<u8>, Problem> {
-    let mut octets = Vec::new();
-    while let Some(part) = body.next().await {
-        let part = part.map_err(|_| {
-            Problem::new(
-                Code::InvalidRequest,
-                "The body ended before it was complete.",
-            )
-        })?;
-        if octets.len() + part.len() > BODY_LIMIT {
-            let detail = format!("The body may have at most {BODY_LIMIT} octets.");
-            return Err(Problem::new(Code::BodyTooLarge, detail));
-        }
-        octets.extend_from_slice(&part);
-    }
-    Ok(octets)
 }

@@ -119,8 +119,15 @@ pub(crate) async fn record(
         recorded_at: Set(now.utc()),
         mark: Set(Some(operation.mark)),
     };
-    // Tenant, environment, meter and operation are unique together.
-    warikan_rows::insert(txn, operations.iter().map(row).collect(), Known::Kept).await
+    // Tenant, environment, meter and operation are unique together. In their order: two transactions that record the same operations then
+    // wait for each other instead of locking each other out.
+    let mut told: Vec<_> = operations.iter().collect();
+    told.sort_by_cached_key(|(scope, operation)| {
+        let environment = scope.environment().as_str();
+        let meter = operation.meter.as_str();
+        (scope.tenant(), environment, meter, operation.key.clone())
+    });
+    warikan_rows::insert(txn, told.into_iter().map(row).collect(), Known::Kept).await
 }
 
 async fn count_by_tenant(

@@ -17,14 +17,14 @@ use crate::{
 };
 
 /// The claim of an operation without a body.
-pub(super) fn once(
+pub(super) async fn once(
     request: &HttpRequest,
     operation: &str,
     caller: &TenantCaller<needs::Webhooks>,
     webhooks: &Webhooks,
 ) -> Result<Idempotency, Problem> {
-    let sealer = webhooks.0.platform.keys.sealer();
-    Idempotency::of(request, operation, Some(caller.scope), [0; 32], sealer)
+    let sealer = webhooks.0.data_keys.sealer(caller.scope).await?;
+    Idempotency::of(request, operation, Some(caller.scope), [0; 32], &sealer)
 }
 
 /// Send a test event
@@ -45,10 +45,10 @@ pub(crate) async fn test_endpoint(
     body: Body<TestRequest>,
     webhooks: Data<Webhooks>,
 ) -> Result<HttpResponse, Problem> {
-    let sealer = webhooks.0.platform.keys.sealer();
     let operation = format!("test_endpoint/{}", id.0);
     let scope = caller.scope;
-    let once = Idempotency::of(&request, &operation, Some(scope), body.digest(), sealer)?;
+    let sealer = webhooks.0.data_keys.sealer(scope).await?;
+    let once = Idempotency::of(&request, &operation, Some(scope), body.digest(), &sealer)?;
     let answer = webhooks.test_endpoint(scope, id.0, &body, &once).await?;
     Ok(answer.into())
 }
@@ -118,7 +118,7 @@ pub(crate) async fn resend_delivery(
     request: HttpRequest,
     webhooks: Data<Webhooks>,
 ) -> Result<HttpResponse, Problem> {
-    let once = once(&request, &format!("resend/{}", id.0), &caller, &webhooks)?;
+    let once = once(&request, &format!("resend/{}", id.0), &caller, &webhooks).await?;
     Ok(webhooks.resend(caller.scope, id.0, &once).await?.into())
 }
 
@@ -140,14 +140,14 @@ pub(crate) async fn replay_events(
     body: Body<ReplayRequest>,
     webhooks: Data<Webhooks>,
 ) -> Result<HttpResponse, Problem> {
-    let sealer = webhooks.0.platform.keys.sealer();
+    let sealer = webhooks.0.data_keys.sealer(caller.scope).await?;
     let operation = format!("replay/{}", id.0);
     let once = Idempotency::of(
         &request,
         &operation,
         Some(caller.scope),
         body.digest(),
-        sealer,
+        &sealer,
     )?;
     let answer = webhooks.replay(caller.scope, id.0, &body, &once).await?;
     Ok(answer.into())

@@ -33,16 +33,19 @@ pub(crate) async fn create_endpoint(
     body: Body<NewEndpoint>,
     webhooks: Data<Webhooks>,
 ) -> Result<HttpResponse, Problem> {
-    let sealer = webhooks.0.platform.keys.sealer();
     let scope = caller.scope;
+    let sealer = webhooks.0.data_keys.sealer(scope).await?;
     let once = Idempotency::of(
         &request,
         "create_webhook_endpoint",
         Some(scope),
         body.digest(),
-        sealer,
+        &sealer,
     )?;
-    Ok(webhooks.create_endpoint(scope, &body, &once).await?.into())
+    Ok(webhooks
+        .create_endpoint(scope, caller.client, &body, &once)
+        .await?
+        .into())
 }
 
 /// List webhook endpoints
@@ -107,7 +110,9 @@ pub(crate) async fn change_endpoint(
     body: Body<EndpointChange>,
     webhooks: Data<Webhooks>,
 ) -> Result<Json<EndpointView>, Problem> {
-    let view = webhooks.change_endpoint(caller.scope, id.0, &body).await?;
+    let view = webhooks
+        .change_endpoint(caller.scope, caller.client, id.0, &body)
+        .await?;
     Ok(Json(view))
 }
 
@@ -124,7 +129,9 @@ pub(crate) async fn delete_endpoint(
     id: PathId<Endpoint>,
     webhooks: Data<Webhooks>,
 ) -> Result<HttpResponse, Problem> {
-    webhooks.delete_endpoint(caller.scope, id.0).await?;
+    webhooks
+        .delete_endpoint(caller.scope, caller.client, id.0)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -149,7 +156,10 @@ pub(crate) async fn rotate_secret(
         &format!("rotate_secret/{}", id.0),
         &caller,
         &webhooks,
-    )?;
-    let answer = webhooks.rotate_secret(caller.scope, id.0, &once).await;
+    )
+    .await?;
+    let answer = webhooks
+        .rotate_secret(caller.scope, caller.client, id.0, &once)
+        .await;
     Ok(answer?.into())
 }

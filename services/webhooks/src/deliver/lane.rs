@@ -13,9 +13,11 @@ use std::{
 };
 
 use uuid::Uuid;
-use warikan_types::{Environment, SealError, Timestamp};
+use warikan_types::{Environment, Timestamp};
 
-use crate::{config::Config, entity::endpoint, ids::EventId, signature::SigningSecret};
+use crate::{
+    config::Config, entity::endpoint, error::WebhooksError, ids::EventId, signature::SigningSecret,
+};
 
 /// Claims per place: what a worker finds ready when the loop is busy recording.
 const PER_PLACE: usize = 16;
@@ -37,7 +39,7 @@ pub(crate) struct Addressee {
     pub endpoint: Uuid,
     pub environment: Environment,
     pub url: String,
-    pub secrets: Result<Vec<SigningSecret>, SealError>,
+    pub secrets: Result<Vec<SigningSecret>, WebhooksError>,
 }
 
 #[derive(Default)]

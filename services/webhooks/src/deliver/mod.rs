@@ -26,7 +26,7 @@ use tokio::{
 use uuid::Uuid;
 use warikan_messaging::begin_write;
 use warikan_runtime::metrics;
-use warikan_types::{Environment, Id, Timestamp};
+use warikan_types::{Id, Timestamp};
 
 use self::lane::{Addressee, Job, Lane, Place};
 pub(crate) use self::send::Outcome;
@@ -205,7 +205,7 @@ impl Webhooks {
             self.0.relay.wake();
         }
         for (endpoint, rows) in claimed {
-            let to = Arc::new(self.addressee(&endpoint, now));
+            let to = Arc::new(self.addressee(&endpoint, now).await);
             let jobs = rows.into_iter().map(|row| Job {
                 delivery: row.id,
                 number: row.attempts,
@@ -255,14 +255,18 @@ impl Webhooks {
         Ok(wanted)
     }
 
-    fn addressee(&self, endpoint: &row::Model, now: Timestamp) -> Addressee {
+    async fn addressee(&self, endpoint: &row::Model, now: Timestamp) -> Addressee {
+        let scope = endpoint::scope_of(endpoint);
+        // Without the tenant's key nothing can be signed: the attempt fails, and the next one asks for it again.
+        let secrets = match self.0.data_keys.sealer(scope).await {
+            Ok(sealer) => endpoint::secrets(endpoint, &sealer, now).map_err(WebhooksError::from),
+            Err(error) => Err(error.into()),
+        };
         Addressee {
             endpoint: endpoint.id,
-            // What is not the sandbox is judged by the stricter rules.
-            environment: Environment::from_word(&endpoint.environment)
-                .unwrap_or(Environment::Production),
+            environment: scope.environment(),
             url: endpoint.url.clone(),
-            secrets: endpoint::secrets(endpoint, self.0.platform.keys.sealer(), now),
+            secrets,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The feed's rows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set,
@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, OnConflict},
 };
 use uuid::Uuid;
-use warikan_rows::Known;
+use warikan_rows::{Known, padded};
 use warikan_types::{TenantScope, Timestamp};
 
 use super::environment;
@@ -58,6 +58,38 @@ pub(crate) async fn claim_sequences(
         }
     }
     Ok(first)
+}
+
+/// Gives back the last numbers that the same transaction took.
+pub(crate) async fn give_back(
+    txn: &DatabaseTransaction,
+    counts: &BTreeMap<(Uuid, &str), i64>,
+) -> Result<(), DbErr> {
+    for ((tenant, environment), count) in counts {
+        let last = feed_head::Column::LastSequence;
+        feed_head::Entity::update_many()
+            .col_expr(last, sea_orm::ExprTrait::sub(Expr::col(last), *count))
+            .filter(feed_head::Column::Tenant.eq(*tenant))
+            .filter(feed_head::Column::Environment.eq(*environment))
+            .exec(txn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Which of these events are in a feed.
+pub(crate) async fn known(
+    txn: &DatabaseTransaction,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<HashSet<Uuid>, DbErr> {
+    let rows: Vec<Uuid> = event::Entity::find()
+        .select_only()
+        .column(event::Column::Id)
+        .filter(event::Column::Id.is_in(padded(ids)))
+        .into_tuple()
+        .all(txn)
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 pub(crate) async fn insert(txn: &DatabaseTransaction, rows: &[event::Model]) -> Result<(), DbErr> {

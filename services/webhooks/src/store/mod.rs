@@ -8,6 +8,7 @@ pub(crate) mod endpoints;
 pub(crate) mod feed;
 pub(crate) mod notices;
 pub(crate) mod queue;
+pub(crate) mod resealing;
 pub(crate) mod retention;
 pub(crate) mod standing;
 
