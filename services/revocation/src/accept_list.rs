@@ -13,6 +13,7 @@ use crate::{
     Revocation,
     diff::{Change, Kind, delta, diff},
     entity::crl_partition,
+    gently::gently,
     in_force::BringError,
     problem::ListProblem,
     read_list::ReadList,
@@ -196,11 +197,11 @@ impl Revocation {
             None => None,
         };
         let read = Arc::clone(read);
-        let prepared = tokio::task::spawn_blocking(move || match known {
+        let prepared = gently(move || match known {
             None => first(&read),
             Some((known, seq, loose)) => next(&known, &read, seq, loose),
         });
-        Ok(prepared.await.map_err(|_| ListProblem::Panicked)??)
+        Ok(prepared.await.ok_or(ListProblem::Panicked)??)
     }
 
     async fn commit(

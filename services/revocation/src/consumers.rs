@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use sea_orm::DatabaseTransaction;
+use serde::{Deserialize, de::IgnoredAny};
 use warikan_contracts::{
     Envelope, Fact,
     facts::{CrlPublished, SubjectChanged, SubjectErased, TenantChanged, VerificationCompleted},
 };
-use warikan_messaging::{Consumer, HandleError, Handler};
+use warikan_messaging::{Consumer, HandleError, Handler, drop_remains, leave_no_remains};
+use warikan_runtime::{DataKeyError, closed_tenants};
 
 use crate::{
     Revocation,
@@ -47,7 +49,18 @@ pub(crate) fn all(revocation: &Revocation) -> Vec<Consumer> {
             db.clone(),
             Tenants(revocation.clone()),
         ),
+        closed_tenants(
+            "revocation.closed",
+            &revocation.0.db,
+            &revocation.0.data_keys,
+        ),
     ]
+}
+
+/// As much of [`VerificationCompleted`] as says whether there is something to do.
+#[derive(Deserialize)]
+struct Ordered {
+    watch: Option<IgnoredAny>,
 }
 
 /// Starts the watches that came with verifications.
@@ -55,6 +68,28 @@ struct WatchOrders(Revocation);
 
 #[async_trait]
 impl Handler for WatchOrders {
+    /// Most verifications ask for no watch. What cannot be read is parked when it is applied.
+    fn concerns(&self, envelope: &Envelope) -> bool {
+        let ordered: Result<Ordered, _> = envelope.payload.read();
+        ordered.map_or(true, |one| one.watch.is_some())
+    }
+
+    /// Customer numbers are sealed under their tenants' keys; who wraps those may be far away.
+    async fn prepare(&self, envelopes: &[Envelope]) -> Result<(), HandleError> {
+        let keys = &self.0.0.data_keys;
+        for scope in envelopes.iter().filter_map(|envelope| envelope.scope) {
+            if keys.at_hand(scope).is_some() {
+                continue;
+            }
+            match keys.sealer(scope).await {
+                // The order is looked at all the same: nothing is watched for a tenant that is closed.
+                Ok(_) | Err(DataKeyError::Destroyed) => {}
+                Err(error) => return Err(HandleError::Retry(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
     async fn apply(
         &self,
         envelope: &Envelope,
@@ -163,9 +198,15 @@ impl Handler for Erasures {
             .scope
             .ok_or_else(|| HandleError::Park("an erasure of no tenant".to_owned()))?;
         let now = self.0.0.platform.clock().now();
+        let thorough = leave_no_remains(transaction).await?;
         erasure::remember(transaction, fact.subject, now).await?;
         erasure::erase(scope, transaction, fact.subject, &fact.certificates, now).await?;
+        thorough.end(transaction).await?;
         Ok(())
+    }
+
+    async fn committed_all(&self, _envelopes: &[Envelope]) {
+        drop_remains(self.0.0.db.worker()).await;
     }
 }
 

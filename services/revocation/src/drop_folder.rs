@@ -23,6 +23,7 @@ use warikan_types::Environment;
 use crate::{
     Revocation,
     accept_list::{AcceptError, Offer},
+    gently::gently,
     problem::ListProblem,
     read_list::{ReadList, read_list},
     source::Validators,
@@ -119,7 +120,7 @@ impl Revocation {
         let path = file.path.clone();
         let anchors = self.0.anchors.current();
         let at = self.time_of(environment);
-        tokio::task::spawn_blocking(move || {
+        gently(move || {
             let octets = fs::read(path).map_err(|error| ListProblem::Folder(error.to_string()))?;
             if !is_whole(&octets) {
                 return Err(ListProblem::Incomplete);
@@ -127,7 +128,7 @@ impl Revocation {
             read_list(&octets, &anchors, environment, at)
         })
         .await
-        .map_err(|_| ListProblem::Panicked)?
+        .ok_or(ListProblem::Panicked)?
     }
 
     async fn take_file(

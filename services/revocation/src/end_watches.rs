@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use warikan_contracts::{Envelope, facts::CertificateExpired};
-use warikan_messaging::{Hold, Outbox, begin_write, hold};
+use warikan_messaging::{Hold, Outbox, begin_write, drop_remains, hold, leave_no_remains};
 use warikan_types::{CertificateHandle, Environment, Id, Timestamp};
 
 use crate::{
@@ -62,12 +62,15 @@ impl Revocation {
                     break;
                 }
                 let txn = begin_write(self.0.db.worker()).await?;
+                let thorough = leave_no_remains(&txn).await?;
                 watches::end_these(&txn, &some, now).await?;
                 erasure::empty(&txn, &some).await?;
+                thorough.end(&txn).await?;
                 txn.commit().await?;
                 ended += some.len();
             }
             if ended > 0 {
+                drop_remains(self.0.db.worker()).await;
                 tracing::info!(%tenant, ended, "watches ended with their tenant");
             }
         }

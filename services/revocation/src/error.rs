@@ -19,9 +19,15 @@ pub enum Error {
     /// The idempotency key cannot be claimed.
     #[error("the idempotency key cannot be claimed")]
     Idempotency(#[from] IdempotencyError),
-    /// A sealed reference cannot be opened: the platform's key changed.
+    /// A sealed reference cannot be opened: another key, or another place.
     #[error("a sealed reference cannot be opened")]
     Sealed(#[from] SealError),
+    /// The tenant's data key is not to be had.
+    #[error(transparent)]
+    DataKey(#[from] warikan_runtime::DataKeyError),
+    /// It was at hand before the transaction began. Another try has it again.
+    #[error("the tenant's data key is not at hand any more")]
+    KeyNotAtHand,
     /// No such thing for this caller.
     #[error("no such resource")]
     NotFound,
@@ -59,7 +65,8 @@ impl From<Error> for Problem {
         match error {
             Error::Database(error) => error.into(),
             Error::Idempotency(error) => error.into(),
-            Error::Sealed(_) => Self::internal(&error),
+            Error::Sealed(_) | Error::KeyNotAtHand => Self::internal(&error),
+            Error::DataKey(error) => error.into(),
             Error::NotFound => Self::not_found(),
             Error::Certificate(why) => {
                 Self::field("/certificate", why.code(), why.to_string())

@@ -33,6 +33,7 @@ mod entity;
 mod error;
 mod flag;
 mod freshness;
+mod gently;
 mod in_force;
 mod known_lists;
 #[doc(hidden)]
@@ -44,6 +45,7 @@ mod problem;
 mod read_list;
 mod recheck;
 mod replicate;
+mod reseal;
 mod snapshot;
 mod source;
 mod source_state;
@@ -75,7 +77,8 @@ use warikan_messaging::{Relay, ServiceDatabase};
 use warikan_metering::Operations;
 use warikan_pki::PinnedAnchors;
 use warikan_runtime::{
-    Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task, relay_task,
+    DataKeys, Databases, Inspection, Module, OpenError, Platform, Task, prune_answers_task,
+    relay_task,
 };
 use warikan_status::Sources;
 use warikan_types::Clock;
@@ -103,6 +106,7 @@ struct Inner {
     platform: Platform,
     db: ServiceDatabase,
     relay: Relay,
+    data_keys: DataKeys,
     anchors: PinnedAnchors,
     config: Config,
     client: source::SourceClient,
@@ -133,6 +137,8 @@ impl MigratorTrait for Migrator {
         all.extend(warikan_http::migrations());
         all.extend(warikan_metering::migrations());
         all.extend(migrations::own());
+        all.extend(warikan_runtime::data_key_migrations());
+        all.push(Box::new(migrations::resealing::Resealing));
         all
     }
 }
@@ -169,6 +175,7 @@ impl Revocation {
         }
         Ok(Self(Arc::new(Inner {
             relay: on.relay(&db),
+            data_keys: DataKeys::new(db.clone(), on),
             platform: on.clone(),
             db,
             anchors: anchors.into(),
@@ -270,6 +277,7 @@ impl Revocation {
             ),
             self.campaign_task(),
             self.tenants_task(),
+            self.reseal_task(),
             relay_task("revocation.relay", self.0.relay.clone()),
             prune_answers_task("revocation.prune", &self.0.db, self.0.platform.clock()),
         ]
@@ -283,6 +291,15 @@ impl Revocation {
         Task::new("revocation.tenants", often, signal, move || {
             let this = this.clone();
             async move { Ok(this.end_closed_tenants().await?) }
+        })
+    }
+
+    fn reseal_task(&self) -> Task {
+        let this = self.clone();
+        let (signal, often) = (Arc::new(Notify::new()), Duration::from_secs(3_600));
+        Task::new("revocation.reseal", often, signal, move || {
+            let this = this.clone();
+            async move { Ok(this.reseal().await?) }
         })
     }
 

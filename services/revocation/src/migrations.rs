@@ -3,6 +3,7 @@
 mod campaigns;
 mod live_checks;
 mod renewals;
+pub(crate) mod resealing;
 mod snapshots;
 mod tenants;
 

@@ -9,10 +9,10 @@ use warikan_contracts::{Envelope, facts::WatchOrder};
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::{Hold, Outbox, hold};
 use warikan_pki::{Certificate, Examined, PathError, examine, is_der};
-use warikan_runtime::Keys;
+use warikan_runtime::is_data_key_destroyed;
 use warikan_types::{
-    CertificateHandle, CertificateId, CertificateKind, Environment, Id, Sealer, TenantScope,
-    Timestamp,
+    CertificateHandle, CertificateId, CertificateKind, Environment, Id, PseudonymKey, Sealer,
+    TenantScope, Timestamp,
 };
 
 use crate::{
@@ -155,7 +155,7 @@ impl Revocation {
         once: Idempotency,
     ) -> Result<Answer, Error> {
         let now = self.0.platform.clock().now();
-        let sealer = self.0.platform.keys.sealer();
+        let sealer = &self.0.data_keys.sealer(scope).await?;
         let txn = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
@@ -163,20 +163,23 @@ impl Revocation {
         }
         // Two requests for one certificate at once: the second finds the first's watch.
         hold(&txn, &format!("twin/{}", order.handle), Hold::Exclusive).await?;
-        let answer = match twin(scope, &txn, &order, sealer).await? {
+        let (about, answer) = match twin(scope, &txn, &order, sealer).await? {
             Some(existing) => {
                 let renewed_by = renewed_by(&txn, &existing).await?;
-                Answer::json(200, &WatchView::of(&existing, renewed_by, sealer)?)
+                let view = WatchView::of(&existing, renewed_by, sealer)?;
+                (existing.id, Answer::json(200, &view))
             }
             None => {
-                let (row, fact) = self.prepare(scope, &txn, &order, now).await?;
+                let (row, fact) = self.prepare(scope, &txn, &order, sealer, now).await?;
                 watches::insert(&txn, row.clone()).await?;
                 Outbox::append(&txn, fact).await?;
                 let renewed_by = renewed_by(&txn, &row).await?;
-                Answer::json(201, &WatchView::of(&row, renewed_by, sealer)?)
+                let view = WatchView::of(&row, renewed_by, sealer)?;
+                (row.id, Answer::json(201, &view))
             }
         };
-        once.keep(&txn, &answer).await?;
+        // It names the customer.
+        once.keep_about(&txn, &answer, Some(about)).await?;
         txn.commit().await?;
         self.0.relay.wake();
         Ok(answer)
@@ -195,7 +198,14 @@ impl Revocation {
         {
             return Ok(());
         }
-        let (row, fact) = self.prepare(scope, txn, order, now).await?;
+        let Some(sealer) = self.0.data_keys.at_hand(scope) else {
+            if is_data_key_destroyed(txn, scope).await? {
+                // The tenant is closed: nobody is left to watch for.
+                return Ok(());
+            }
+            return Err(Error::KeyNotAtHand);
+        };
+        let (row, fact) = self.prepare(scope, txn, order, &sealer, now).await?;
         if watches::insert(txn, row).await? {
             Outbox::append(txn, fact).await?;
         }
@@ -208,9 +218,11 @@ impl Revocation {
         scope: TenantScope,
         db: &C,
         order: &WatchOrder,
+        sealer: &Sealer,
         now: Timestamp,
     ) -> Result<(watch::Model, Option<Envelope>), Error> {
-        let mut row = row_of(scope, order, now, &self.0.platform.keys);
+        let pseudonym = self.0.platform.keys.pseudonym();
+        let mut row = row_of(scope, order, now, sealer, pseudonym);
         // A list that is being taken over waits for this transaction before it commits, and its join then finds the watch. One
         // that has committed is seen by the question below.
         hold(db, WATCHES_BEING_STARTED, Hold::Shared).await?;
@@ -274,7 +286,13 @@ async fn twin(
     Ok(None)
 }
 
-fn row_of(scope: TenantScope, order: &WatchOrder, now: Timestamp, keys: &Keys) -> watch::Model {
+fn row_of(
+    scope: TenantScope,
+    order: &WatchOrder,
+    now: Timestamp,
+    sealer: &Sealer,
+    pseudonym: &PseudonymKey,
+) -> watch::Model {
     let place = reference_place(scope, order.watch);
     watch::Model {
         id: order.watch.uuid(),
@@ -290,11 +308,11 @@ fn row_of(scope: TenantScope, order: &WatchOrder, now: Timestamp, keys: &Keys) -
         reference: order
             .reference
             .as_ref()
-            .map(|text| keys.sealer().seal(&place, text.as_bytes())),
+            .map(|text| sealer.seal(&place, text.as_bytes())),
         reference_key: order
             .reference
             .as_ref()
-            .map(|text| keys.pseudonym().fingerprint(scope, text)),
+            .map(|text| pseudonym.fingerprint(scope, text)),
         created_at: now.utc(),
         ended_at: None,
         flagged_at: None,

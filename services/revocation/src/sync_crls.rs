@@ -20,6 +20,7 @@ use crate::{
     accept_list::{AcceptError, Offer},
     entity::source_list,
     error::Error,
+    gently::gently,
     problem::ListProblem,
     read_list::{ReadList, read_list},
     source::{Fetched, IndexRead, Listed, Validators},
@@ -338,10 +339,9 @@ impl Revocation {
         };
         let anchors = self.0.anchors.current();
         let at = self.time_of(environment);
-        let read =
-            tokio::task::spawn_blocking(move || read_list(&octets, &anchors, environment, at))
-                .await
-                .map_err(|_| ListProblem::Panicked)??;
+        let read = gently(move || read_list(&octets, &anchors, environment, at))
+            .await
+            .ok_or(ListProblem::Panicked)??;
         Ok(Seen::Read(read, validators))
     }
 

@@ -40,6 +40,7 @@ pub enum Shape {
 
 pub struct Agency {
     pub simulator: Simulator,
+    begin: Timestamp,
     keys: HashMap<String, RsaKeyPair>,
 }
 
@@ -71,12 +72,17 @@ fn municipality(number: usize) -> Municipality {
 impl Agency {
     /// With so many municipalities.
     pub fn new(municipalities: usize) -> Self {
+        Self::beginning(municipalities, begin())
+    }
+
+    /// The same since another moment, which is then yesterday.
+    pub fn beginning(municipalities: usize, begin: Timestamp) -> Self {
         let mut keys = fixtures::key_source();
         let genesis = Genesis {
             municipalities: (0..municipalities).map(municipality).collect(),
             ..Genesis::of(Hierarchy::Production)
         };
-        let simulator = Simulator::genesis(genesis, &mut keys, begin().utc()).unwrap();
+        let simulator = Simulator::genesis(genesis, &mut keys, begin.utc()).unwrap();
         let records = serde_json::to_value(simulator.export().keys).unwrap();
         let keys = records.as_array().unwrap().iter().map(|record| {
             let pkcs8 = hex::decode(record["pkcs8"].as_str().unwrap()).unwrap();
@@ -86,6 +92,7 @@ impl Agency {
         Self {
             keys: keys.collect(),
             simulator,
+            begin,
         }
     }
 
@@ -104,10 +111,11 @@ impl Agency {
             own.retain(|list| list.generation == newest);
             own
         };
-        let first = self.simulator.publish_with(begin().utc(), options).unwrap();
+        let begin = self.begin;
+        let first = self.simulator.publish_with(begin.utc(), options).unwrap();
         let second = self
             .simulator
-            .publish_with(begin().plus(day).utc(), options)
+            .publish_with(begin.plus(day).utc(), options)
             .unwrap();
         Days {
             yesterday: own(first),

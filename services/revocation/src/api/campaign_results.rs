@@ -42,6 +42,7 @@ pub(crate) async fn list_changes(
     let cursors = revocation.0.platform.keys.cursors();
     let name = format!("campaigns/{id}/changes");
     let after = cursors.read(Some(scope), &name, &query)?;
+    let sealer = revocation.0.data_keys.sealer(scope).await?;
     let db = revocation.0.db.begin_read(scope).await?;
     revocation.completed_campaign(scope, &db, id).await?;
     for media_type in [CSV, NDJSON] {
@@ -51,7 +52,9 @@ pub(crate) async fn list_changes(
         }
     }
     let place = (after, limit + 1);
-    let rows = revocation.campaign_changes(scope, &db, id, place).await?;
+    let rows = revocation
+        .campaign_changes(scope, &db, &sealer, id, place)
+        .await?;
     let page = cursors.page(Some(scope), &name, limit, rows, |(row, _)| *row);
     Ok(HttpResponse::Ok().json(Page {
         data: page.data.into_iter().map(|(_, change)| change).collect(),
@@ -79,9 +82,12 @@ fn whole(
         }
         let mut after = None;
         loop {
+            let sealer = revocation.0.data_keys.sealer(scope).await?;
             let db = revocation.0.db.begin_read(scope).await?;
             let place = (after, AT_ONCE);
-            let page = revocation.campaign_changes(scope, &db, id, place).await?;
+            let page = revocation
+                .campaign_changes(scope, &db, &sealer, id, place)
+                .await?;
             drop(db);
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);

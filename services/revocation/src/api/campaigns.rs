@@ -49,10 +49,12 @@ pub(crate) async fn create_campaign(
 ) -> Result<HttpResponse, Problem> {
     let digest = body.digest();
     check_refs(&body.value.selector)?;
-    let sealer = revocation.0.platform.keys.sealer();
     let scope = caller.scope;
-    let once = Idempotency::of(&request, "create_campaign", Some(scope), digest, sealer)?;
-    let answer = revocation.create_campaign(scope, body.value, once).await?;
+    let sealer = revocation.0.data_keys.sealer(scope).await?;
+    let once = Idempotency::of(&request, "create_campaign", Some(scope), digest, &sealer)?;
+    let answer = revocation
+        .create_campaign(scope, caller.client, body.value, once)
+        .await?;
     Ok(answer.into())
 }
 
@@ -243,7 +245,8 @@ pub(crate) async fn start_campaign(
     _body: Body<CampaignStart>,
     revocation: Data<Revocation>,
 ) -> Result<Json<CampaignView>, Problem> {
-    Ok(Json(revocation.start_campaign(caller.scope, id.0).await?))
+    let view = revocation.start_campaign(caller.scope, caller.client, id.0);
+    Ok(Json(view.await?))
 }
 
 /// Give a campaign up
@@ -259,6 +262,8 @@ pub(crate) async fn cancel_campaign(
     id: PathId<Campaign>,
     revocation: Data<Revocation>,
 ) -> Result<HttpResponse, Problem> {
-    revocation.cancel_campaign(caller.scope, id.0).await?;
+    revocation
+        .cancel_campaign(caller.scope, caller.client, id.0)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }

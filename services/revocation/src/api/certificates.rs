@@ -40,11 +40,11 @@ pub(crate) async fn check_certificate(
     body: Body<NewCheck>,
     revocation: Data<Revocation>,
 ) -> Result<HttpResponse, Problem> {
-    let sealer = revocation.0.platform.keys.sealer();
+    let sealer = revocation.0.data_keys.sealer(caller.scope).await?;
     // The path says which certificate, so it belongs to what the key stands for.
     let operation = format!("check_certificate/{}", id.0);
     let digest = body.digest();
-    let once = Idempotency::of(&request, &operation, Some(caller.scope), digest, sealer)?;
+    let once = Idempotency::of(&request, &operation, Some(caller.scope), digest, &sealer)?;
     let wanted = body.value;
     if wanted.at.is_some() && wanted.channel.is_some_and(|one| one != AskedChannel::Crl) {
         return Err(Problem::field(

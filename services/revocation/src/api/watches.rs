@@ -59,8 +59,8 @@ pub(crate) async fn start_watch(
     let order = revocation
         .order(caller.scope, &certificate.0, reference)
         .map_err(Error::from)?;
-    let sealer = revocation.0.platform.keys.sealer();
-    let once = Idempotency::of(&request, "start_watch", Some(caller.scope), digest, sealer)?;
+    let sealer = revocation.0.data_keys.sealer(caller.scope).await?;
+    let once = Idempotency::of(&request, "start_watch", Some(caller.scope), digest, &sealer)?;
     let answer = revocation.start_watch(caller.scope, order, once).await?;
     Ok(answer.into())
 }
@@ -118,10 +118,11 @@ pub(crate) async fn list_watches(
     let (limit, keys) = (query.limit()?, &revocation.0.platform.keys);
     let scope = Some(caller.scope);
     let after = keys.cursors().read(scope, &name, &query)?;
+    let sealer = revocation.0.data_keys.sealer(caller.scope).await?;
     let db = &revocation.0.db.begin_read(caller.scope).await?;
     let rows = store::watches::page(caller.scope, db, state, after, limit + 1).await?;
     let page = keys.cursors().page(scope, &name, limit, rows, |row| row.id);
-    let data = WatchView::of_all(db, &page.data, keys.sealer()).await?;
+    let data = WatchView::of_all(db, &page.data, &sealer).await?;
     Ok(Json(Page {
         data,
         next_cursor: page.next_cursor,
@@ -140,12 +141,12 @@ pub(crate) async fn show_watch(
     id: PathId<Watch>,
     revocation: Data<Revocation>,
 ) -> Result<Json<WatchView>, Problem> {
+    let sealer = revocation.0.data_keys.sealer(caller.scope).await?;
     let db = revocation.0.db.begin_read(caller.scope).await?;
     let row = store::watches::find(caller.scope, &db, id.0)
         .await?
         .ok_or(Error::NotFound)?;
-    let sealer = revocation.0.platform.keys.sealer();
-    let view = WatchView::of_all(&db, &[row], sealer).await?.pop();
+    let view = WatchView::of_all(&db, &[row], &sealer).await?.pop();
     Ok(Json(view.ok_or(Error::NotFound)?))
 }
 

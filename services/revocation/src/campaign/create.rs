@@ -4,7 +4,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use warikan_http::{Answer, Idempotency};
 use warikan_messaging::Hold;
-use warikan_types::{Campaign, Id, Span, TenantScope};
+use warikan_runtime::TenantAct;
+use warikan_types::{Campaign, Client, Id, Span, TenantScope};
 
 use super::{CampaignView, OPEN_CAMPAIGNS, SelectorKind, State, portfolio::Row};
 use crate::{Revocation, entity::campaign, error::Error, store::campaigns};
@@ -55,11 +56,13 @@ impl Revocation {
     pub(crate) async fn create_campaign(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         order: NewCampaign,
         once: Idempotency,
     ) -> Result<Answer, Error> {
         let now = self.0.platform.clock().now();
         self.key_references().await?;
+        let sealer = self.0.data_keys.sealer(scope).await?;
         let txn = self.0.db.begin_write(scope).await?;
         if let Some(answer) = once.claim(&txn, now).await? {
             txn.rollback().await?;
@@ -79,7 +82,8 @@ impl Revocation {
         let mut row = new_row(scope, id, kind, order.max_age, now);
         if let Some(refs) = refs {
             let rows = (0..).zip(refs).map(Row::of_reference).collect();
-            let taken = self.take_rows(scope, &txn, id, rows).await?;
+            let into = (id, &sealer);
+            let taken = self.take_rows(scope, &txn, into, rows).await?;
             if !taken.problems.is_empty() {
                 return Err(Error::UnknownRefs(taken.problems));
             }
@@ -88,7 +92,12 @@ impl Revocation {
         campaigns::insert(&txn, row.clone()).await?;
         let answer = Answer::json(201, &CampaignView::of(&row)?);
         once.keep(&txn, &answer).await?;
+        let act = TenantAct::new(by, scope, "campaign.ordered").about(id);
+        act.with("selector", kind.as_str())
+            .tell(&txn, &self.0.platform)
+            .await?;
         txn.commit().await?;
+        self.0.relay.wake();
         self.0.campaigns.notify_one();
         Ok(answer)
     }
@@ -97,6 +106,7 @@ impl Revocation {
     pub(crate) async fn start_campaign(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         id: Id<Campaign>,
     ) -> Result<CampaignView, Error> {
         let now = self.0.platform.clock().now();
@@ -110,11 +120,14 @@ impl Revocation {
                 row.started_at = Some(now.utc());
                 row.served_at = now.utc();
                 campaigns::update(&txn, row.clone()).await?;
+                let act = TenantAct::new(by, scope, "campaign.started").about(id);
+                act.tell(&txn, &self.0.platform).await?;
             }
             State::Running | State::Completed => {}
             State::Cancelled => return Err(Error::CampaignState(State::Cancelled)),
         }
         txn.commit().await?;
+        self.0.relay.wake();
         self.0.campaigns.notify_one();
         CampaignView::of(&row)
     }
@@ -123,6 +136,7 @@ impl Revocation {
     pub(crate) async fn cancel_campaign(
         &self,
         scope: TenantScope,
+        by: Id<Client>,
         id: Id<Campaign>,
     ) -> Result<(), Error> {
         let txn = self.0.db.begin_write(scope).await?;
@@ -133,11 +147,14 @@ impl Revocation {
             State::Collecting | State::Running => {
                 row.state = State::Cancelled.as_str().to_owned();
                 campaigns::update(&txn, row).await?;
+                let act = TenantAct::new(by, scope, "campaign.cancelled").about(id);
+                act.tell(&txn, &self.0.platform).await?;
             }
             State::Cancelled => {}
             State::Completed => return Err(Error::CampaignState(State::Completed)),
         }
         txn.commit().await?;
+        self.0.relay.wake();
         self.0.campaigns.notify_one();
         Ok(())
     }

@@ -30,6 +30,7 @@ use warikan_contracts::facts::CampaignCounts;
 use warikan_types::{Campaign, Id, Timestamp};
 
 pub(crate) use create::{NewCampaign, Selector};
+pub(crate) use portfolio::reference_place;
 pub(crate) use run::Pinned;
 pub use verify::{CampaignProblem, VerifiedCampaign, verify_campaign};
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use warikan_http::csv;
 use warikan_types::{
-    Campaign, CertificateHandle, CertificateKind, Id, TenantScope, Timestamp, Wording,
+    Campaign, CertificateHandle, CertificateKind, Id, Sealer, TenantScope, Timestamp, Wording,
 };
 
 use super::{portfolio::reference_place, result::Finding};
@@ -99,6 +99,7 @@ impl Revocation {
         &self,
         scope: TenantScope,
         db: &C,
+        sealer: &Sealer,
         id: Id<Campaign>,
         (after, limit): (Option<Uuid>, u64),
     ) -> Result<Vec<(Uuid, ChangeView)>, Error> {
@@ -110,7 +111,7 @@ impl Revocation {
         rows.into_iter()
             .map(|row| {
                 let watch = row.watch.and_then(|id| watches.get(&id));
-                let change = self.change(scope, id, &row, watch)?;
+                let change = change_of(scope, id, &row, watch, sealer)?;
                 let renewed_by = renewed.get(&row.handle).copied();
                 Ok((
                     row.id,
@@ -122,38 +123,37 @@ impl Revocation {
             })
             .collect()
     }
+}
 
-    fn change(
-        &self,
-        scope: TenantScope,
-        id: Id<Campaign>,
-        row: &campaign_change::Model,
-        watch: Option<&watch::Model>,
-    ) -> Result<ChangeView, Error> {
-        let sealer = self.0.platform.keys.sealer();
-        let reference = match (&row.reference, watch) {
-            (Some(sealed), _) => {
-                let octets = sealer.open(&reference_place(scope, id), sealed)?;
-                Some(String::from_utf8(octets).map_err(|_| warikan_types::SealError)?)
-            }
-            (None, Some(watch)) => open_reference(watch, sealer)?,
-            (None, None) => None,
-        };
-        let revoked_at = row.revoked_at.map(Timestamp::new);
-        let finding = Finding::from_codes(row.finding.to_be_bytes(), revoked_at)
-            .ok_or_else(|| sea_orm::DbErr::Type("a row holds no finding".to_owned()))?;
-        Ok(ChangeView {
-            reference,
-            handle: CertificateHandle::from_uuid(row.handle),
-            kind: kind_of(&row.kind)?,
-            change: finding.as_str(),
-            reason: finding.reason(),
-            meaning: finding.meaning(),
-            recommended_action: finding.recommended_action(),
-            customer_wording: finding.customer_wording(),
-            revoked_at,
-            not_after: Timestamp::new(row.not_after),
-            renewed_by: None,
-        })
-    }
+fn change_of(
+    scope: TenantScope,
+    id: Id<Campaign>,
+    row: &campaign_change::Model,
+    watch: Option<&watch::Model>,
+    sealer: &Sealer,
+) -> Result<ChangeView, Error> {
+    let reference = match (&row.reference, watch) {
+        (Some(sealed), _) => {
+            let octets = sealer.open(&reference_place(scope, id), sealed)?;
+            Some(String::from_utf8(octets).map_err(|_| warikan_types::SealError)?)
+        }
+        (None, Some(watch)) => open_reference(watch, sealer)?,
+        (None, None) => None,
+    };
+    let revoked_at = row.revoked_at.map(Timestamp::new);
+    let finding = Finding::from_codes(row.finding.to_be_bytes(), revoked_at)
+        .ok_or_else(|| sea_orm::DbErr::Type("a row holds no finding".to_owned()))?;
+    Ok(ChangeView {
+        reference,
+        handle: CertificateHandle::from_uuid(row.handle),
+        kind: kind_of(&row.kind)?,
+        change: finding.as_str(),
+        reason: finding.reason(),
+        meaning: finding.meaning(),
+        recommended_action: finding.recommended_action(),
+        customer_wording: finding.customer_wording(),
+        revoked_at,
+        not_after: Timestamp::new(row.not_after),
+        renewed_by: None,
+    })
 }

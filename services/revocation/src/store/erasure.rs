@@ -2,10 +2,12 @@
 
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    UpdateMany,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
+use warikan_http::erase_answers_about;
 use warikan_messaging::{Hold, hold};
 use warikan_types::{CertificateHandle, Id, Subject, TenantScope, Timestamp};
 
@@ -109,12 +111,21 @@ async fn erase_where<C: ConnectionTrait>(
         .filter(watch::Column::EndedAt.is_null())
         .exec(db)
         .await?;
+    let named = watch::Entity::find()
+        .select_only()
+        .column(watch::Column::Id)
+        .filter(theirs())
+        .into_tuple::<Uuid>()
+        .all(db)
+        .await?;
+    erase_answers_about(db, &named).await?;
     emptied().filter(theirs()).exec(db).await?;
     Ok(())
 }
 
 /// Erases what these watches hold that names a person or a certificate.
 pub(crate) async fn empty<C: ConnectionTrait>(db: &C, watches: &[Uuid]) -> Result<(), DbErr> {
+    erase_answers_about(db, watches).await?;
     emptied()
         .filter(watch::Column::Id.is_in(watches.iter().copied()))
         .exec(db)

@@ -8,6 +8,7 @@ pub(crate) mod metering;
 pub(crate) mod notices;
 pub(crate) mod portfolio;
 pub(crate) mod renewals;
+pub(crate) mod resealing;
 pub(crate) mod snapshots;
 pub(crate) mod sources;
 pub(crate) mod standing;

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use warikan_http::FieldError;
 use warikan_pki::{Examined, examine, is_der};
-use warikan_types::{Campaign, CertificateHandle, Id, TenantScope};
+use warikan_types::{Campaign, CertificateHandle, Id, Sealer, TenantScope};
 
 pub(crate) use lines::{LineError, LineReader};
 pub(crate) use parse::{Format, Parser};
@@ -139,6 +139,7 @@ impl Revocation {
         rows: Vec<Row>,
         taken: &mut Taken,
     ) -> Result<(), Error> {
+        let sealer = self.0.data_keys.sealer(scope).await?;
         let txn = self.0.db.begin_write(scope).await?;
         let row = campaigns::find_to_change(scope, &txn, id)
             .await?
@@ -148,7 +149,7 @@ impl Revocation {
             other => return Err(Error::CampaignState(other)),
         }
         let room = CERTIFICATES.saturating_sub(u64::try_from(row.total).unwrap_or(0));
-        let batch = self.take_rows(scope, &txn, id, rows).await?;
+        let batch = self.take_rows(scope, &txn, (id, &sealer), rows).await?;
         if batch.added > room {
             return Err(Error::PortfolioFull);
         }
@@ -158,12 +159,12 @@ impl Revocation {
         Ok(())
     }
 
-    /// Finds out which certificates lines name, and puts them into a portfolio.
+    /// Finds out which certificates lines name, and puts them into a campaign's portfolio, their customer numbers sealed.
     pub(super) async fn take_rows(
         &self,
         scope: TenantScope,
         txn: &DatabaseTransaction,
-        id: Id<Campaign>,
+        into: (Id<Campaign>, &Sealer),
         rows: Vec<Row>,
     ) -> Result<Taken, Error> {
         let mut taken = Taken::default();
@@ -179,7 +180,7 @@ impl Revocation {
         let mut items: BTreeMap<Uuid, campaign_item::Model> = BTreeMap::new();
         let mut named = 0;
         for row in rows {
-            let found = self.items_of(scope, id, &row, &known, &watched);
+            let found = self.items_of(scope, into, &row, &known, &watched);
             match found {
                 Ok(found) => {
                     named += found.len() as u64;
@@ -220,7 +221,7 @@ impl Revocation {
     fn items_of(
         &self,
         scope: TenantScope,
-        id: Id<Campaign>,
+        (id, sealer): (Id<Campaign>, &Sealer),
         row: &Row,
         known: &BTreeMap<Uuid, watch::Model>,
         watched: &HashMap<Vec<u8>, Vec<watch::Model>>,
@@ -228,7 +229,7 @@ impl Revocation {
         let keys = &self.0.platform.keys;
         let reference = row.reference.as_ref().map(|text| {
             let place = reference_place(scope, id);
-            keys.sealer().seal(&place, text.as_bytes())
+            sealer.seal(&place, text.as_bytes())
         });
         let refused =
             |field, code, detail: &str| Err(RowProblem::new(row.line, field, code, detail));
@@ -312,6 +313,6 @@ fn item_of(
 }
 
 /// The place that a portfolio's customer numbers are sealed for.
-pub(super) fn reference_place(scope: TenantScope, id: Id<Campaign>) -> String {
+pub(crate) fn reference_place(scope: TenantScope, id: Id<Campaign>) -> String {
     format!("campaign/{}/{id}", scope.tenant())
 }
