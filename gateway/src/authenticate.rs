@@ -4,14 +4,15 @@ use actix_web::{
     Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{AUTHORIZATION, HeaderMap},
+    http::header::AUTHORIZATION,
     middleware::Next,
     web::Data,
 };
+use warikan_contracts::api::Refused;
 use warikan_http::{Authentication, Origin};
-use warikan_runtime::{AccessToken, Platform};
+use warikan_runtime::{AccessToken, Platform, TokenError};
 
-use crate::{DenyList, origin::TrustedProxies};
+use crate::{DenyList, Refusals, origin::TrustedProxies, refusals};
 
 /// Middleware; needs the [`Platform`] as application data.
 pub(crate) async fn middleware(
@@ -22,25 +23,35 @@ pub(crate) async fn middleware(
         .app_data::<Data<TrustedProxies>>()
         .map(|trusted| trusted.origin(&request))
         .unwrap_or_default();
-    let mut authentication = match request.app_data::<Data<Platform>>() {
-        Some(platform) => authenticate(request.headers(), &origin, platform),
+    let refusals = request.app_data::<Data<Refusals>>().cloned();
+    let platform = request.app_data::<Data<Platform>>().cloned();
+    let mut authentication = match &platform {
+        Some(platform) => authenticate(&request, &origin, platform),
         None => Authentication::Missing,
     };
     if let (Authentication::Granted(principal), Some(list)) =
         (&authentication, request.app_data::<Data<DenyList>>())
         && list.denies(principal)
     {
+        if let Some(platform) = &platform {
+            let (whose, at) = ((principal.client, principal.tenant), platform.clock().now());
+            refusals::leave(&request, whose, Refused::Denied, origin.address, at);
+        }
         authentication = Authentication::Refused(
             "The access token is no longer accepted: its credential was revoked, or its tenant is suspended or closed.".into(),
         );
     }
     request.extensions_mut().insert(origin);
     request.extensions_mut().insert(authentication);
-    next.call(request).await
+    let response = next.call(request).await?;
+    if let Some(refusals) = refusals {
+        refusals.hear(&response);
+    }
+    Ok(response)
 }
 
-fn authenticate(headers: &HeaderMap, origin: &Origin, platform: &Platform) -> Authentication {
-    let mut values = headers.get_all(AUTHORIZATION);
+fn authenticate(request: &ServiceRequest, origin: &Origin, platform: &Platform) -> Authentication {
+    let mut values = request.headers().get_all(AUTHORIZATION);
     let Some(value) = values.next() else {
         return Authentication::Missing;
     };
@@ -72,6 +83,18 @@ fn authenticate(headers: &HeaderMap, origin: &Origin, platform: &Platform) -> Au
         origin.address,
     ) {
         Ok(principal) => Authentication::Granted(principal),
-        Err(error) => Authentication::Refused(error.message().into()),
+        Err(error) => {
+            let why = match error {
+                TokenError::NotOurs => Some(Refused::NotOurs),
+                TokenError::Elsewhere => Some(Refused::Address),
+                // Every client comes with one now and then.
+                TokenError::Expired => None,
+            };
+            if let Some((why, whose)) = why.zip(AccessToken::claimed(token)) {
+                let at = platform.clock().now();
+                refusals::leave(request, whose, why, origin.address, at);
+            }
+            Authentication::Refused(error.message().into())
+        }
     }
 }

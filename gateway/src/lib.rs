@@ -7,6 +7,7 @@
 
 mod authenticate;
 mod clock;
+mod crowd;
 mod denied_tokens;
 mod docs;
 mod document;
@@ -17,9 +18,11 @@ mod inner;
 mod limits;
 mod ops;
 mod origin;
+mod patience;
 mod problems;
 mod proxy;
 mod recall;
+mod refusals;
 
 use std::{io, net::TcpListener, time::Duration};
 
@@ -42,6 +45,7 @@ pub use inner::{InnerRoutes, InnerService};
 pub use limits::Limits;
 pub use ops::serve_ops;
 pub use proxy::{ProxySettings, Remote};
+pub use refusals::{Refusals, TELL_REFUSALS};
 
 /// How long a client may take to send a request's head before the connection is closed (slow clients hold nothing).
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,6 +70,7 @@ pub struct Gateway {
     drain: Option<Drain>,
     trusted: origin::TrustedProxies,
     denied: Option<DenyList>,
+    refusals: Option<Refusals>,
     clock: Option<ClockGuard>,
 }
 
@@ -88,6 +93,7 @@ impl Gateway {
             drain: None,
             trusted: origin::TrustedProxies(Vec::new()),
             denied: None,
+            refusals: None,
             clock: None,
         }
     }
@@ -113,6 +119,7 @@ impl Gateway {
             drain: None,
             trusted: origin::TrustedProxies::default(),
             denied: None,
+            refusals: None,
             clock: None,
         })
     }
@@ -135,6 +142,13 @@ impl Gateway {
     #[must_use]
     pub fn with_denied(mut self, denied: DenyList) -> Self {
         self.denied = Some(denied);
+        self
+    }
+
+    /// With somebody who notes which known callers are refused.
+    #[must_use]
+    pub fn with_refusals(mut self, refusals: Refusals) -> Self {
+        self.refusals = Some(refusals);
         self
     }
 
@@ -224,6 +238,10 @@ impl Gateway {
                 Some(denied) => app.app_data(Data::new(denied.clone())),
                 None => app,
             };
+            let app = match &gateway.refusals {
+                Some(refusals) => app.app_data(Data::new(refusals.clone())),
+                None => app,
+            };
             let app = match &gateway.clock {
                 Some(clock) => app.app_data(Data::new(clock.clone())),
                 None => app,
@@ -232,9 +250,12 @@ impl Gateway {
             app.app_data(Data::new(gateway.trusted.clone()))
                 .app_data(Data::new(limits))
                 .app_data(Data::new(drain))
+                .wrap(from_fn(patience::middleware))
                 .wrap(from_fn(limits::middleware))
                 .wrap(from_fn(authenticate::middleware))
+                .wrap(from_fn(fallback::middleware))
                 .wrap(from_fn(clock::middleware))
+                .wrap(from_fn(crowd::middleware))
                 .wrap(from_fn(drain::middleware))
                 .wrap(from_fn(warikan_runtime::observe))
                 .wrap(from_fn(warikan_http::request_id_middleware))

@@ -5,6 +5,7 @@ mod bounds;
 mod errors;
 mod examples;
 mod headers;
+mod links;
 mod schemas;
 mod words;
 
@@ -123,6 +124,7 @@ pub(crate) fn complete(api: &OpenApi) -> Value {
         headers::replayed(operation);
     }
     bounds::bound(&mut document);
+    links::lead(&mut document);
     examples::show(&mut document);
     document
 }

@@ -58,7 +58,8 @@ const CONVENTIONS: &str = "## Conventions
 
 Times are RFC 3339 UTC, binary values base64, money integer yen, ids prefixed (`ver_..`). Errors are RFC 9457 problem documents; \
 their `type` leads to cause and remedy (`GET /problems`). POST operations that create take `Idempotency-Key`. Lists are \
-`{data, next_cursor}` and stable under inserts. Request bodies are strict: unknown and repeated members are refused. Answers may grow. \
+`{data, next_cursor}` and stable under inserts. Request bodies are strict: unknown and repeated members are refused, and so are unknown parameters where an operation takes any; where \
+it takes none they mean nothing. Whose data is meant says the token alone. Answers may grow. \
 `X-Request-Id` is taken and given back, `traceparent` (W3C) is honoured. What belongs to another tenant or environment is 404.";
 
 const LIMITS: &str = "## Limits

@@ -7,8 +7,10 @@ mod clock;
 mod denied;
 mod error;
 mod follow;
+mod limits;
 mod locks;
 mod paid_for;
+mod refusals;
 mod role;
 mod running;
 mod sandbox;
@@ -18,14 +20,15 @@ use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use warikan_billing::Billing;
 use warikan_contracts::api::CertificateStatus;
-use warikan_gateway::{DenyList, Drain, Gateway, InnerRoutes, InnerService, Limits, ProxySettings};
+use warikan_gateway::{
+    DenyList, Drain, Gateway, InnerRoutes, InnerService, Limits, ProxySettings, Refusals,
+};
 use warikan_messaging::Bus;
 use warikan_onboarding::{Bootstrap, Onboarding};
 use warikan_pki::PinnedAnchors;
 use warikan_revocation::{Revocation, StatusReplica};
 use warikan_runtime::{
-    Cache, ClockGuard, Clocks, DatabaseKind, Keys, Module, OpenError, Peer, Platform, Quota,
-    RedisServer,
+    ClockGuard, Clocks, DatabaseKind, Keys, Module, OpenError, Peer, Platform, RedisServer,
 };
 use warikan_sandbox::Sandbox;
 use warikan_types::{Clock, Entropy};
@@ -34,6 +37,7 @@ use warikan_webhooks::Webhooks;
 
 use self::{
     follow::Followers,
+    limits::limits,
     sandbox::{sandbox_responder, sandbox_source},
 };
 use crate::{
@@ -61,6 +65,8 @@ pub struct House {
     trusted_proxies: Vec<IpNet>,
     /// Whose tokens the edge refuses; in processes that have the edge.
     pub denied: Option<DenyList>,
+    /// What was refused to known callers, where this process is the edge.
+    pub refusals: Option<Refusals>,
     clock: ClockGuard,
     followers: Followers,
     _locks: Vec<File>,
@@ -112,21 +118,6 @@ fn platform_of(config: &Config, role: Role, clocks: Clocks) -> Result<Platform, 
         },
         databases: config.database.databases(directory)?,
     })
-}
-
-fn limits(config: &Config, redis: Option<RedisServer>) -> Limits {
-    let quota = |requests: u32| {
-        (requests > 0).then_some(Quota {
-            requests,
-            window: Duration::from_secs(60),
-        })
-    };
-    Limits {
-        tenant: quota(config.limits.tenant_requests_per_minute),
-        token: quota(config.limits.token_requests_per_minute),
-        public: quota(config.limits.public_requests_per_minute),
-        cache: redis.map_or_else(Cache::memory, Cache::redis),
-    }
 }
 
 /// Opens (and migrates) every service. `own_address` is where the process will listen: the sandbox's lists are fetched
@@ -195,6 +186,7 @@ pub async fn open_over(
         followers.add(denied::stamp(redis, onboarding.denials(), &platform));
     }
     Ok(House {
+        refusals: Some(refusals::here(&onboarding, &platform, &mut followers)),
         platform,
         modules: clock::watched(modules, &clock),
         bootstrap: Some(onboarding.bootstrap().clone()),
@@ -282,6 +274,7 @@ pub async fn open_role(
         drain: Drain::default(),
         trusted_proxies: config.gateway.trusted_proxies.clone(),
         denied: None,
+        refusals: None,
         clock: clock::of_database(&platform, role),
         followers: Followers::default(),
         _locks: Vec::new(),
@@ -300,6 +293,7 @@ pub async fn open_role(
         );
         house.front = Front::Proxy(gateway.map_err(failed("no HTTP client can be made"))?);
         let onboarding = house.peer(config, role, Role::Onboarding)?;
+        house.refusals = Some(refusals::elsewhere(onboarding.clone(), &mut house));
         let denied = denied::of_peer(onboarding, redis, &house.platform);
         house.followers.add(denied::follow(denied.clone(), None));
         house.denied = Some(denied);
@@ -415,6 +409,10 @@ impl House {
             .with_drain(self.drain.clone())
             .with_clock(self.clock.clone())
             .with_trusted_proxies(self.trusted_proxies.clone());
+        let gateway = match &self.refusals {
+            Some(refusals) => gateway.with_refusals(refusals.clone()),
+            None => gateway,
+        };
         match &self.denied {
             Some(denied) => gateway.with_denied(denied.clone()),
             None => gateway,

@@ -148,9 +148,15 @@ pub struct LimitsConfig {
     /// Token requests from one address for one credential in a minute; 0 turns the limit off. A token lives five minutes, so a client
     /// that keeps it needs one.
     pub token_requests_per_minute: u32,
+    /// Token requests from one address in a minute that are refused for their credentials, whichever those are; beyond, the address is
+    /// answered 429 until it has waited. 0 turns the limit off.
+    pub refused_tokens_per_minute: u32,
     /// Requests from one address in a minute for what `/v1` answers without a token (freshness, reasons, billing rules); 0 turns the
     /// limit off.
     pub public_requests_per_minute: u32,
+    /// Requests under way in the process at once; what comes beyond is answered 503 before anything is done for it. 0: 192 for each core, which
+    /// is about what a core does in a fifth of a second.
+    pub requests_under_way: usize,
 }
 
 impl Default for LimitsConfig {
@@ -158,7 +164,9 @@ impl Default for LimitsConfig {
         Self {
             tenant_requests_per_minute: 0,
             token_requests_per_minute: 600,
+            refused_tokens_per_minute: 100,
             public_requests_per_minute: 600,
+            requests_under_way: 0,
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod document;
 pub mod invoice_command;
 pub mod listen;
+mod operator_command;
 pub mod pki_command;
 pub mod process;
 pub mod rewrap_command;

@@ -12,13 +12,18 @@ use warikan_types::Entropy;
 use crate::config::Config;
 
 /// Services whose tenants have data keys.
-const SERVICES: [&str; 1] = ["verification"];
+const SERVICES: [&str; 4] = ["onboarding", "verification", "revocation", "webhooks"];
 
 /// Does it. Run again after a failure it goes on where it was.
 ///
 /// # Errors
 /// Key file or database cannot be used; a data key is wrapped under a key that is not in the file.
-pub async fn run(config: &Config, new_key: bool, out: &mut impl Write) -> anyhow::Result<()> {
+pub async fn run(
+    config: &Config,
+    new_key: bool,
+    forget_older: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let entropy = Entropy::system();
     let path = match &config.keys_file {
         Some(path) => path.clone(),
@@ -33,10 +38,12 @@ pub async fn run(config: &Config, new_key: bool, out: &mut impl Write) -> anyhow
         )?;
     }
     let keys = Keys::load(&path, &entropy)?;
+    let mut everywhere = true;
     let databases = config.database.databases(&config.data_dir)?;
     for service in SERVICES {
         let Some(db) = databases.existing(service).await? else {
             writeln!(out, "{service}: no database")?;
+            everywhere = false;
             continue;
         };
         let done = DataKeys::rewrap(&db, keys.wrapping())
@@ -50,6 +57,20 @@ pub async fn run(config: &Config, new_key: bool, out: &mut impl Write) -> anyhow
             keys.wrapping().in_force()
         )?;
         db.close().await?;
+    }
+    if forget_older {
+        anyhow::ensure!(
+            everywhere,
+            "not all services' databases are here, so that older keys may be needed still: none was taken out of {}",
+            path.display()
+        );
+        for name in Keys::forget_older_wrapping(&path)? {
+            writeln!(
+                out,
+                "{}: {name} is forgotten, and what copies of the databases hold under it",
+                path.display()
+            )?;
+        }
     }
     Ok(())
 }

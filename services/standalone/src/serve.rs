@@ -17,6 +17,7 @@ use crate::{
 /// # Errors
 /// [`ComposeError`] where it cannot start.
 pub async fn run(config: &Config, role: Role, out: &mut impl Write) -> Result<(), ComposeError> {
+    no_core_dumps();
     // Bound before anything is opened: a port that is taken is the commonest reason not to start.
     let listen = role.listen(config);
     let listener =
@@ -42,6 +43,16 @@ pub async fn run(config: &Config, role: Role, out: &mut impl Write) -> Result<()
         .map_err(failed("cannot wait for signals"))?;
     tracing::info!("stopping: finishing what is under way");
     running.stop().await.map_err(failed("the server failed"))
+}
+
+/// Keys, tokens and what is being verified lie in memory; a core dump would lay them on a disk (F096).
+fn no_core_dumps() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        tracing::warn!(%error, "a crash of this process may dump its memory, keys included");
+    }
 }
 
 fn announce(

@@ -1,11 +1,21 @@
-//! `warikan rewrap`: the keys that wrap data keys are rotated beside a server that runs.
+//! Keys (F096): `warikan rewrap` rotates those that wrap data keys beside a server that runs, and no crash lays any on a disk.
 
-#![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops where it cannot go on, and says what it leaves out"
+)]
 
 mod support;
 
+use std::{
+    io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
+    process::{Command, ExitStatus, Stdio},
+};
+
 use serde_json::{Value, json};
-use support::{Installation, run, text, until};
+use support::{Installation, process::program, run, text, until};
 
 fn rewrap(here: &Installation, new_key: bool) -> String {
     let data = here.data_text();
@@ -70,4 +80,58 @@ async fn f096_wrapping_keys_are_rotated_and_older_and_newer_data_keys_are_read()
     })
     .await;
     server.stop().await;
+}
+
+/// Runs a program that may leave a core as large as it likes, and aborts it when it has said something.
+fn aborted(what: &[&str], folder: &std::path::Path) -> ExitStatus {
+    let mut child = program("sh")
+        .args(["-c", "ulimit -c unlimited 2>/dev/null; exec \"$@\"", "sh"])
+        .args(what)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap());
+    // `serve` says where its data lies when it is ready to work.
+    let ready = said
+        .lines()
+        .map_while(Result::ok)
+        .any(|line| line.starts_with("  data "));
+    assert!(ready, "it did not start");
+    let script = format!("kill -ABRT {}", child.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &script])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(6), "{status}");
+    status
+}
+
+#[test]
+fn f096_no_crash_writes_the_keys_into_a_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let control = aborted(
+        &["sh", "-c", "echo '  data '; exec sleep 1000"],
+        folder.path(),
+    );
+    if !control.core_dumped() {
+        eprintln!("left out: this machine dumps no core of anybody");
+        return;
+    }
+    let data = folder.path().join("data");
+    let serve = [
+        env!("CARGO_BIN_EXE_warikan"),
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        data.to_str().unwrap(),
+    ];
+    assert!(!aborted(&serve, folder.path()).core_dumped());
 }

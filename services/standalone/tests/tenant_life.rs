@@ -283,14 +283,17 @@ async fn f018_a_closing_ends_credentials_watches_and_endpoints_and_the_last_invo
     assert_eq!(firm.token(&scene).await, 401);
     scene.standing.settle().await;
     scene.standing.run("revocation.tenants").await;
-    // Before the edge has heard of it, with a token that was given before: what is left of it.
+    // Before the edge has heard of it, with a token that was given before: nothing can be read.
     let before = scene.standing.firm(firm.scope());
     let watches = before.get("/v1/watches").await;
-    let watch = watches.expect(200)["data"][0].clone();
-    assert_eq!(
-        (&watch["state"], &watch["ref"]),
-        (&json!("ended"), &Value::Null)
-    );
+    watches.expect_problem(403, "tenant_not_active");
+    let sql = "SELECT ended_at, reference, serial FROM watch";
+    let watches = scene.standing.rows("revocation", sql).await;
+    let ended: Option<String> = watches[0].try_get("", "ended_at").unwrap();
+    let reference: Option<Vec<u8>> = watches[0].try_get("", "reference").unwrap();
+    let serial: Vec<u8> = watches[0].try_get("", "serial").unwrap();
+    assert_eq!(watches.len(), 1);
+    assert!(ended.is_some() && reference.is_none() && serial.is_empty());
     let endpoints = before.get("/v1/webhook-endpoints").await;
     assert_eq!(
         endpoints.expect(200)["data"][0]["disabled"]["cause"],

@@ -141,3 +141,64 @@ async fn f059_no_operation_takes_a_body_that_is_not_one() {
     );
     assert!(asked > 200, "{asked} bodies were sent");
 }
+
+/// Compressed bodies are refused before anybody unpacks them, whatever they are said to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f059_no_compressed_body_is_unpacked() {
+    let house = Served::new().await;
+    let document = house.document();
+    let things = Things::make(&house).await;
+    let (mut wrong, mut asked) = (Vec::new(), 0);
+    for operation in operations::all(&document)
+        .iter()
+        .filter(|one| one.takes_body)
+    {
+        let case = cases::of(&operation.name());
+        let path = case.map_or_else(
+            || {
+                operation
+                    .path
+                    .replace("{id}", "psn_00000000000000000000000000000000")
+            },
+            |case| case.path(&case.existing(&things)),
+        );
+        let caller = case
+            .filter(|_| operation.scope.is_some())
+            .map(|case| crate::ids::entitled(operation, case, &things));
+        let method = operation.method.as_str().to_lowercase();
+        let content = &document["paths"][&operation.path][&method]["requestBody"]["content"];
+        for media_type in content
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            for encoding in ["gzip", "br", "zstd", "deflate", "gzip, gzip", "nonsense"] {
+                let reply = house
+                    .encoded(
+                        caller.as_ref(),
+                        &operation.method,
+                        &path,
+                        media_type,
+                        encoding,
+                        BOMB,
+                    )
+                    .await;
+                asked += 1;
+                if crate::tokens::refused(&reply, 415, "unsupported_media_type").is_err() {
+                    wrong.push(format!(
+                        "{} as {media_type} in {encoding}: {}",
+                        operation.name(),
+                        brief(&reply)
+                    ));
+                }
+            }
+        }
+    }
+    house.stop().await;
+    nothing_wrong("Refuse Content-Encoding with 415:", &wrong);
+    assert!(asked > 200, "{asked} bodies were sent");
+}
+
+/// Ten mebibytes of spaces before an empty object, by gzip.
+const BOMB: &[u8] = include_bytes!("bomb.gz");

@@ -160,8 +160,8 @@ const PLAN: [Place; 21] = [
         &GROUND_AND_SIMULATOR,
         &["testkit"],
     ),
-    // It measures from outside and knows nothing of the inside.
-    place("loadtests", "loadtests", &[], &[]),
+    // It measures from outside and knows nothing of the inside; the agency that signs its great list is outside too.
+    place("loadtests", "loadtests", &["types", "simulator"], &[]),
     place(
         "warikan",
         "services/standalone",
@@ -303,7 +303,7 @@ fn the_plan_keeps_its_own_rules() {
     );
     assert_eq!(
         importers("simulator", false),
-        ["sandbox", "testkit"].into(),
+        ["loadtests", "sandbox", "testkit"].into(),
         "simulator"
     );
     assert_eq!(importers("testkit", false), BTreeSet::new(), "testkit");

@@ -18,7 +18,7 @@ const COMMITTED: &str = "openapi/warikan.json";
 const ONE_NAME_TWICE: [(&str, &str); 0] = [];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_committed_document_is_the_generated_one() {
+async fn f099_the_committed_document_is_the_generated_one() {
     let generated = warikan::document::openapi().await.expect("it is generated");
     let committed = std::fs::read_to_string(root().join(COMMITTED)).unwrap_or_default();
     if committed == generated {
@@ -141,7 +141,7 @@ fn parameters(name: &str, path: &str, operation: &Value, wrong: &mut Vec<String>
 }
 
 #[test]
-fn every_error_answer_is_a_problem_document() {
+fn f099_every_error_answer_is_a_problem_document() {
     let document = committed();
     let mut wrong = Vec::new();
     for (method, path, operation) in raw(&document) {
@@ -164,6 +164,49 @@ fn every_error_answer_is_a_problem_document() {
         }
     }
     nothing_wrong("Say `body = ProblemDocument`:", &wrong);
+}
+
+/// What an answer names can be looked up, and the document says where.
+#[test]
+fn f099_every_link_leads_to_an_operation_by_a_member_that_is_there() {
+    let document = committed();
+    let all = raw(&document);
+    let (mut wrong, mut led) = (Vec::new(), BTreeSet::new());
+    for (method, path, operation) in &all {
+        for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+            for (name, link) in answer["links"].as_object().into_iter().flatten() {
+                let at = format!("{method} {path}: {status}: {name}");
+                let there = all
+                    .iter()
+                    .find(|(_, _, one)| one["operationId"] == link["operationId"]);
+                let Some((_, to, _)) = there else {
+                    wrong.push(format!("{at}: no such operation"));
+                    continue;
+                };
+                let told: BTreeSet<&str> = link["parameters"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                let wanted: BTreeSet<&str> = to
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split('}').next())
+                    .collect();
+                if told != wanted {
+                    wrong.push(format!("{at}: tells {told:?}, {to} takes {wanted:?}"));
+                }
+                led.insert(name.clone());
+            }
+        }
+    }
+    nothing_wrong("Mend gateway/src/document/links.rs:", &wrong);
+    assert!(
+        led.len() > 40,
+        "{} operations are led to: {led:?}",
+        led.len()
+    );
 }
 
 #[test]

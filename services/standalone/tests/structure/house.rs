@@ -129,6 +129,59 @@ impl Served {
         self.bearing(&self.token(caller), method, path, body).await
     }
 
+    /// A `GET` with headers of the caller's making.
+    pub(crate) async fn claiming(
+        &self,
+        caller: &Caller,
+        path: &str,
+        headers: &[(&str, String)],
+    ) -> Reply {
+        let request = self.client.get(format!("{}{path}", self.base));
+        let request = request.bearer_auth(self.token(caller));
+        let with = |request: reqwest::RequestBuilder, (name, value): &(&str, String)| {
+            request.header(*name, value)
+        };
+        App::read(headers.iter().fold(request, with)).await
+    }
+
+    /// A request whose body says that it is encoded.
+    pub(crate) async fn encoded(
+        &self,
+        caller: Option<&Caller>,
+        method: &Method,
+        path: &str,
+        media_type: &str,
+        encoding: &str,
+        body: &'static [u8],
+    ) -> Reply {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.client.request(method.clone(), url).body(body);
+        request = request.header("Content-Type", media_type);
+        if let Some(caller) = caller {
+            request = request.bearer_auth(self.token(caller));
+        }
+        App::read(request.header("Content-Encoding", encoding)).await
+    }
+
+    /// JSON under an Idempotency-Key.
+    pub(crate) async fn keyed(
+        &self,
+        caller: &Caller,
+        method: &Method,
+        path: &str,
+        key: &str,
+        body: &str,
+    ) -> Reply {
+        let request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.base))
+            .bearer_auth(self.token(caller))
+            .header("Content-Type", "application/json")
+            .header("Idempotency-Key", key)
+            .body(body.to_owned());
+        App::read(request).await
+    }
+
     /// A request as it stands, whatever it is.
     pub(crate) async fn raw(
         &self,

@@ -2,6 +2,9 @@
 //!
 //! An owner then asks the same, and is served: so the ids were real, and the strangers were refused for being strangers.
 
+use std::collections::BTreeMap;
+
+use reqwest::Method;
 use serde_json::Value;
 use warikan_testkit::Reply;
 use warikan_types::{ClientScope, Environment, TenantScope};
@@ -23,7 +26,7 @@ const fn other(environment: Environment) -> Environment {
 }
 
 /// What a caller can tell two answers apart by; the request's own id is no such thing.
-fn told(reply: &Reply) -> (u16, Option<String>, Value) {
+pub(crate) fn told(reply: &Reply) -> (u16, Option<String>, Value) {
     let mut body = reply.json.clone();
     if let Some(body) = body.as_object_mut() {
         body.remove("request_id");
@@ -53,6 +56,17 @@ fn absent(case: &Case, things: &Things) -> Vec<(String, String)> {
         }
     }
     paths
+}
+
+/// What is read, as octets, but for a problem's own request id.
+pub(crate) fn read(reply: &Reply) -> (u16, Vec<u8>) {
+    let body = match &reply.json {
+        Value::Object(_) if reply.json["request_id"].is_string() => {
+            told(reply).2.to_string().into()
+        }
+        _ => reply.body.clone(),
+    };
+    (reply.status.as_u16(), body)
 }
 
 struct Round<'a> {
@@ -130,6 +144,24 @@ impl Round<'_> {
         }
     }
 
+    /// All that the owner and the operator can read, as octets. Of trails only the owner's: that a stranger was refused may stand in others.
+    async fn readable(&self, operations: &[Operation]) -> BTreeMap<String, (u16, Vec<u8>)> {
+        let mut seen = BTreeMap::new();
+        for operation in operations {
+            let trail = operation.path.starts_with("/v1/operator/audit");
+            let Some(case) = cases::of(&operation.name()).filter(|_| !trail) else {
+                continue;
+            };
+            if operation.method == Method::GET {
+                let caller = entitled(operation, case, self.things);
+                let path = case.path(&case.existing(self.things));
+                let reply = self.house.by(&caller, &Method::GET, &path, None).await;
+                seen.insert(operation.name(), read(&reply));
+            }
+        }
+        seen
+    }
+
     async fn owner(&mut self, operation: &Operation, case: &Case, caller: &Caller) {
         let path = case.path(&case.existing(self.things));
         let reply = self.ask(operation, case, caller, &path).await;
@@ -154,7 +186,7 @@ pub(crate) fn entitled(operation: &Operation, case: &Case, things: &Things) -> C
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_tenants_thing_is_not_there() {
+async fn f001_another_tenants_thing_is_not_there_and_asking_changes_nothing() {
     let house = Served::new().await;
     let document = house.document();
     let things = Things::make(&house).await;
@@ -168,6 +200,7 @@ async fn another_tenants_thing_is_not_there() {
         .into_iter()
         .filter(|operation| operation.scope.is_some())
         .collect();
+    let before = round.readable(&operations).await;
     for operation in &operations {
         let Some(case) = cases::of(&operation.name()) else {
             round.wrong.push(format!(
@@ -185,6 +218,19 @@ async fn another_tenants_thing_is_not_there() {
             round.strangers(operation, case, scope).await;
         }
     }
+    for (name, now) in round.readable(&operations).await {
+        let then = &before[&name];
+        if now != *then {
+            let (then, now) = (
+                String::from_utf8_lossy(&then.1),
+                String::from_utf8_lossy(&now.1),
+            );
+            round.wrong.push(format!(
+                "{name}: strangers' requests changed it from {then} to {now}"
+            ));
+        }
+    }
+    assert!(before.len() > 35, "{} things were read", before.len());
     // In the table's order: what takes things away comes last.
     for case in CASES {
         if let Some(operation) = operations

@@ -11,6 +11,7 @@
 )]
 
 mod alone;
+mod assigned;
 mod bodies;
 mod cases;
 mod crates;
@@ -19,9 +20,12 @@ mod examples;
 mod files;
 mod house;
 mod ids;
+mod listed;
+mod once;
 mod operations;
 mod problems;
 mod repository;
+mod requests;
 mod routes;
 mod schema;
 mod shape;

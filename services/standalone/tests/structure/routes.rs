@@ -93,7 +93,7 @@ fn example(template: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_answers_but_what_is_published() {
+async fn f012_nothing_answers_but_what_is_published() {
     let house = Served::new().await;
     other_paths_are_not_there(&house).await;
     published_paths_take_their_methods_only(&house).await;
@@ -176,7 +176,7 @@ fn methods(operations: &[Operation], path: &str) -> Vec<Method> {
 
 /// Guessing finds only what one thinks of; the source names every route there is.
 #[test]
-fn every_route_in_the_source_is_in_the_document() {
+fn f012_every_route_in_the_source_is_in_the_document() {
     let document: Value =
         serde_json::from_str(include_str!("../../../../openapi/warikan.json")).unwrap();
     let published: BTreeSet<String> = operations::all(&document)

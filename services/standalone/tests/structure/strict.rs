@@ -167,7 +167,7 @@ fn media_type<'a>(document: &'a Value, operation: &Operation) -> Option<&'a str>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_operation_takes_a_path_or_query_that_cannot_be_read() {
+async fn f059_no_operation_takes_a_path_or_query_that_cannot_be_read() {
     let house = Served::new().await;
     let document = house.document();
     let mut desk = Desk {

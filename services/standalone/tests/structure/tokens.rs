@@ -166,7 +166,7 @@ fn some_path(case: &Case) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_operation_refuses_every_wrong_token() {
+async fn f005_f007_every_operation_refuses_every_wrong_token() {
     let house = Served::new().await;
     let document = house.document();
     let tenant: TenantId = format!("ten_{:032x}", 1).parse().unwrap();

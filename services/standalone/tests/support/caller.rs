@@ -31,6 +31,15 @@ impl Caller {
         }
     }
 
+    /// The same with another token.
+    #[must_use]
+    pub fn bearing_token(&self, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// The same person with a connection of one's own.
     #[must_use]
     pub fn alone(&self) -> Self {

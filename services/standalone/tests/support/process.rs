@@ -25,7 +25,8 @@ fn warikan() -> Command {
     program(env!("CARGO_BIN_EXE_warikan"))
 }
 
-fn program(path: &str) -> Command {
+/// A program in the same environment.
+pub fn program(path: &str) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("WARIKAN_") {
@@ -249,6 +250,11 @@ impl Server {
     /// Host and port.
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn log(&self) -> String {

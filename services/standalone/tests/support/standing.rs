@@ -21,7 +21,7 @@ pub struct Standing {
     base: String,
     ops: String,
     servers: Vec<ServerHandle>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Standing {
@@ -61,7 +61,7 @@ impl Standing {
             base,
             ops,
             servers,
-            _directory: directory,
+            directory,
         };
         standing.run("revocation.sync").await;
         standing
@@ -77,6 +77,22 @@ impl Standing {
 
     pub fn anyone(&self) -> Caller {
         Caller::anyone(&self.base)
+    }
+
+    /// The services' SQLite files.
+    pub fn files(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
+    /// A service's rows, as the database's owner sees them.
+    pub async fn rows(&self, service: &str, sql: &str) -> Vec<sea_orm::QueryResult> {
+        let file = self.files().join(format!("{service}.sqlite"));
+        let db = sea_orm::Database::connect(format!("sqlite://{}", file.display()));
+        let db = db.await.unwrap();
+        let asked = sea_orm::Statement::from_string(sea_orm::DbBackend::Sqlite, sql);
+        let rows = sea_orm::ConnectionTrait::query_all_raw(&db, asked).await;
+        db.close().await.unwrap();
+        rows.unwrap()
     }
 
     /// A tenant that nobody has heard of, in the sandbox.
