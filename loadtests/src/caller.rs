@@ -12,6 +12,23 @@ use crate::wire;
 /// Longer than any answer may take; a platform that hangs ends the run.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Which certificate's key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    Signature,
+    Authentication,
+}
+
+impl Certificate {
+    /// Also the purpose of a challenge for it.
+    pub(crate) const fn purpose(self) -> &'static str {
+        match self {
+            Self::Signature => "signature",
+            Self::Authentication => "authentication",
+        }
+    }
+}
+
 /// Someone with a connection that is kept open.
 #[derive(Clone)]
 pub(crate) struct Caller {
@@ -31,20 +48,31 @@ impl Caller {
 
     /// With an access token for this credential (RFC 6749 4.4).
     pub(crate) async fn with(&self, credential: &Value) -> anyhow::Result<Self> {
-        let request = self
-            .http
-            .post(format!("{}/oauth/token", self.base))
-            .basic_auth(
-                text(credential, "client_id")?,
-                Some(text(credential, "client_secret")?),
-            )
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body("grant_type=client_credentials");
-        let answer = answered(request, 200).await?;
+        let (client, secret) = (
+            text(credential, "client_id")?,
+            text(credential, "client_secret")?,
+        );
+        let answer = self.sign_in(client, secret, 200).await?;
         Ok(Self {
             token: Some(text(&answer, "access_token")?.to_owned()),
             ..self.clone()
         })
+    }
+
+    /// Asks for a token; what the answer says.
+    pub(crate) async fn sign_in(
+        &self,
+        client: &str,
+        secret: &str,
+        status: u16,
+    ) -> anyhow::Result<Value> {
+        let request = self
+            .http
+            .post(format!("{}/oauth/token", self.base))
+            .basic_auth(client, Some(secret))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("grant_type=client_credentials");
+        answered(request, status).await
     }
 
     /// With a token that was come by elsewhere.
@@ -115,16 +143,42 @@ impl Caller {
     }
 
     /// As anyone: so many citizens' signed documents, each a verification's body.
-    pub(crate) async fn signed(&self, citizens: usize) -> anyhow::Result<Vec<Value>> {
-        let size = json!({ "size": citizens });
-        let population = self.post("/sandbox/populations", &size, 201).await?;
-        let wish = json!({ "message": STANDARD.encode("証券総合口座開設申込書") });
+    pub(crate) async fn signed(
+        &self,
+        citizens: usize,
+        with: Certificate,
+    ) -> anyhow::Result<Vec<Value>> {
+        let persons = self.persons(citizens, with).await?;
+        let wish = json!({
+            "message": STANDARD.encode("証券総合口座開設申込書"),
+            "certificate": with.purpose(),
+        });
         let mut bodies = Vec::with_capacity(citizens);
-        for person in population["persons"].as_array().context("no persons")? {
+        for person in &persons {
             let path = format!("/sandbox/persons/{}/sign", text(person, "id")?);
             bodies.push(self.post(&path, &wish, 200).await?);
         }
         Ok(bodies)
+    }
+
+    /// A population has signature certificates alone, and shares a few keys; whoever logs in has a card and keys of their own, which take a
+    /// moment each.
+    pub(crate) async fn persons(
+        &self,
+        citizens: usize,
+        with: Certificate,
+    ) -> anyhow::Result<Vec<Value>> {
+        if with == Certificate::Signature {
+            let size = json!({ "size": citizens });
+            let mut population = self.post("/sandbox/populations", &size, 201).await?;
+            let persons = population["persons"].as_array_mut();
+            return Ok(std::mem::take(persons.context("no persons")?));
+        }
+        let mut persons = Vec::with_capacity(citizens);
+        for _ in 0..citizens {
+            persons.push(self.post("/sandbox/persons", &json!({}), 201).await?);
+        }
+        Ok(persons)
     }
 
     /// As the operator: a new tenant's sandbox credential.
@@ -132,8 +186,7 @@ impl Caller {
         let application = json!({ "name": "負荷試験株式会社" });
         let tenant = self.post("/v1/operator/tenants", &application, 201).await?;
         let path = format!("/v1/operator/tenants/{}/credentials", text(&tenant, "id")?);
-        let wish =
-            json!({ "environment": "sandbox", "scopes": ["verifications", "events", "access"] });
+        let wish = json!({ "environment": "sandbox", "scopes": ["verifications", "events", "access", "campaigns"] });
         self.post(&path, &wish, 201).await
     }
 }

@@ -14,12 +14,15 @@ use std::{
 };
 
 use anyhow::{bail, ensure};
-use tokio::task::JoinSet;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     statistics::Sample,
     wire::{Answered, Connection},
 };
+
+/// Connections of an open loop at most. What waits for one waits from its moment on.
+const CONNECTIONS: usize = 2_048;
 
 /// How requests come.
 #[derive(Debug, Clone, Copy)]
@@ -43,13 +46,27 @@ impl Driven {
     /// # Errors
     /// None was accepted; the text is the first answer.
     pub(crate) fn accepted(&self) -> anyhow::Result<Sample> {
-        let accepted = self.answers.iter().filter(|(_, one)| one.status < 300);
+        self.accepted_after(0)
+    }
+
+    /// The same, without so many requests at the beginning.
+    ///
+    /// # Errors
+    /// As before.
+    pub(crate) fn accepted_after(&self, first: usize) -> anyhow::Result<Sample> {
+        let later = self.answers.iter().skip(first);
+        let accepted = later.filter(|(_, one)| one.status < 300);
         let took: Vec<Duration> = accepted.map(|(took, _)| *took).collect();
         if let (true, Some((_, first))) = (took.is_empty(), self.answers.first()) {
             let text = String::from_utf8_lossy(&first.body);
             bail!("nothing was accepted: {} {text}", first.status);
         }
         Ok(Sample::new(took))
+    }
+
+    /// How many answers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.answers.len()
     }
 
     /// How many were refused for there being too many: 429 and 503.
@@ -90,16 +107,28 @@ pub(crate) async fn drive(
         }
         Pace::Open(rate) => {
             let idle = Arc::new(Mutex::new(Vec::new()));
+            let room = Arc::new(Semaphore::new(CONNECTIONS));
             for number in 0..requests.len() {
                 let intended = begun + Duration::from_secs(1) * u32::try_from(number)? / rate;
                 let (requests, idle) = (Arc::clone(&requests), Arc::clone(&idle));
+                let room = Arc::clone(&room);
                 sent.spawn(async move {
                     tokio::time::sleep_until(intended.into()).await;
+                    let _place = room.acquire().await?;
                     let mut connection = take(to, &idle).await?;
-                    let answer = connection.exchange(&requests[number]).await?;
-                    idle.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(connection);
+                    let answer = match connection.exchange(&requests[number]).await {
+                        Ok(answer) => answer,
+                        // The platform closes what nobody has used for some seconds: as every client does, again on a new one.
+                        Err(_) => {
+                            connection = Connection::open(to).await?;
+                            connection.exchange(&requests[number]).await?
+                        }
+                    };
+                    if !answer.closes {
+                        idle.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(connection);
+                    }
                     Ok(vec![(number, intended.elapsed(), answer)])
                 });
             }
@@ -133,6 +162,9 @@ async fn client(
         };
         let begun = Instant::now();
         let answer = connection.exchange(request).await?;
+        if answer.closes {
+            connection = Connection::open(to).await?;
+        }
         answers.push((number, begun.elapsed(), answer));
     }
 }

@@ -13,8 +13,9 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, Certificate},
     platform::{Place, Platform},
+    report::{Budget, Report},
     statistics::{Micros, Ratio, Sample, middle},
     yardstick,
 };
@@ -25,6 +26,8 @@ const CITIZENS: usize = 50;
 const PER_TOKEN: u32 = 500;
 /// Round trips to `/health/live`.
 const ROUND_TRIPS: usize = 500;
+
+const NAME: &str = "verify-latency";
 
 /// The scenario.
 pub(crate) struct Latency {
@@ -43,7 +46,11 @@ struct Run {
 }
 
 impl Latency {
-    pub(crate) async fn run(&self, out: &mut impl Write) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        &self,
+        out: &mut impl Write,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
         writeln!(
             out,
             "verify-latency: {} verifications after {} to warm up, one client; microseconds",
@@ -73,6 +80,10 @@ impl Latency {
             )?;
             runs.push(run);
         }
+        let tails: Vec<Duration> = runs
+            .iter()
+            .map(|run| run.verifications.percentile(99))
+            .collect();
         let ratios: Vec<Ratio> = runs
             .iter()
             .map(|run| Ratio::of(run.verifications.median(), run.rsa_verify))
@@ -85,13 +96,27 @@ impl Latency {
                 runs.len(),
                 Micros(median)
             )?;
+            let median = median.as_micros();
+            report.budget(Budget::at_most(
+                NAME,
+                "p50 of one client (us)",
+                median,
+                1_000,
+            ));
+        }
+        if let Some(p99) = middle(&tails) {
+            let p99 = p99.as_micros();
+            report.budget(Budget::at_most(NAME, "p99 of one client (us)", p99, 5_000));
         }
         Ok(())
     }
 
     async fn once(&self) -> anyhow::Result<Run> {
         let platform = Platform::at(&self.place).await?;
-        let bodies = platform.anyone.signed(CITIZENS).await?;
+        let bodies = platform
+            .anyone
+            .signed(CITIZENS, Certificate::Signature)
+            .await?;
         let credential = platform.sandbox_credential().await?;
         // A platform that lives on knows the keys of earlier runs, so the tenant of this run names them.
         let client = credential["client_id"].as_str().unwrap_or_default();

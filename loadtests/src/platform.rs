@@ -20,10 +20,28 @@ const LOOK: Duration = Duration::from_millis(2);
 
 const NOT_OURS: &str = "only a process of our own is looked at";
 
+/// The services, in the order in which they are started: those that others follow come first.
+const SERVICES: [&str; 6] = [
+    "sandbox",
+    "revocation",
+    "onboarding",
+    "verification",
+    "webhooks",
+    "billing",
+];
+
 /// Where the platform is.
+#[derive(Clone)]
 pub(crate) enum Place {
     /// To be started.
     Binary(PathBuf),
+    /// To be started as a gateway and six services, with this broker (`amqp://..`, an empty vhost) between them.
+    Split {
+        /// The binary.
+        binary: PathBuf,
+        /// The broker.
+        broker: String,
+    },
     /// Already there.
     Running {
         /// Its address.
@@ -33,11 +51,13 @@ pub(crate) enum Place {
     },
 }
 
-/// A platform to talk to. Its own process, if it has one, ends with it.
+/// A platform to talk to. Its own processes, if it has any, end with it.
 pub(crate) struct Platform {
     pub(crate) anyone: Caller,
     credential: PathBuf,
-    process: Option<Process>,
+    processes: Vec<Process>,
+    /// Removed after the processes have ended.
+    directory: Option<TempDir>,
 }
 
 impl Platform {
@@ -46,27 +66,42 @@ impl Platform {
         Self::with(place, &[]).await
     }
 
-    /// The same; a process of our own gets these `WARIKAN_..` variables on top of those of this one.
+    /// The same; processes of our own get these `WARIKAN_..` variables on top of those of this one.
     pub(crate) async fn with(place: &Place, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        match place {
-            Place::Running { url, credential } => Ok(Self {
+        if let Place::Running { url, credential } = place {
+            return Ok(Self {
                 anyone: Caller::anyone(url.trim_end_matches('/'))?,
                 credential: credential.clone(),
-                process: None,
-            }),
-            Place::Binary(binary) => {
-                let directory = tempfile::tempdir()?;
-                let data = directory.path().join("data");
-                let mut process = Process::start(binary, &data, settings)?;
-                process.directory = Some(directory);
-                process.first_ok("/health/ready").await?;
-                Ok(Self {
-                    anyone: process.anyone.clone(),
-                    credential: data.join("operator-credential.json"),
-                    process: Some(process),
-                })
-            }
+                processes: Vec::new(),
+                directory: None,
+            });
         }
+        Self::over(place, settings, tempfile::tempdir()?).await
+    }
+
+    /// Starts processes over a directory that may hold data already.
+    pub(crate) async fn over(
+        place: &Place,
+        settings: &[(&str, &str)],
+        directory: TempDir,
+    ) -> anyhow::Result<Self> {
+        let data = directory.path().join("data");
+        let processes = match place {
+            Place::Binary(binary) => {
+                let mut process = Process::start(binary, &data, settings)?;
+                process.first_ok("/health/ready").await?;
+                vec![process]
+            }
+            Place::Split { binary, broker } => apart(binary, broker, &data, settings).await?,
+            Place::Running { .. } => bail!(NOT_OURS),
+        };
+        let front = processes.last().context("nothing was started")?;
+        Ok(Self {
+            anyone: front.anyone.clone(),
+            credential: data.join("operator-credential.json"),
+            processes,
+            directory: Some(directory),
+        })
     }
 
     /// A sandbox credential of a new tenant.
@@ -74,23 +109,68 @@ impl Platform {
         sandbox_credential(&self.anyone, &self.credential).await
     }
 
-    /// Its resident memory in KiB.
-    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
-        self.process.as_ref().context(NOT_OURS)?.resident()
+    fn ours(&self) -> anyhow::Result<&[Process]> {
+        ensure!(!self.processes.is_empty(), NOT_OURS);
+        Ok(&self.processes)
     }
 
-    /// Its processor time so far.
+    /// The resident memory of its processes in KiB.
+    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+        self.ours()?.iter().map(Process::resident).sum()
+    }
+
+    /// The processor time of its processes so far.
     pub(crate) fn processor(&self) -> anyhow::Result<Duration> {
-        self.process.as_ref().context(NOT_OURS)?.processor()
+        self.ours()?.iter().map(Process::processor).sum()
     }
 
     /// The directory of its databases, where it is ours.
     pub(crate) fn directory(&self) -> Option<&Path> {
-        self.process
-            .as_ref()
-            .and_then(|process| process.directory.as_ref())
-            .map(TempDir::path)
+        self.directory.as_ref().map(TempDir::path)
     }
+
+    /// SIGTERM to all, the front first; gives the directory back.
+    pub(crate) async fn stop(self) -> anyhow::Result<TempDir> {
+        for process in self.processes.into_iter().rev() {
+            process.stop().await?;
+        }
+        self.directory.context(NOT_OURS)
+    }
+}
+
+/// A gateway, which comes last, and the services.
+async fn apart(
+    binary: &Path,
+    broker: &str,
+    data: &Path,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<Vec<Process>> {
+    let mut variables = vec![("WARIKAN_RABBITMQ__URL".to_owned(), broker.to_owned())];
+    let listeners = SERVICES.map(|service| (service, free()));
+    let mut addresses = Vec::new();
+    for (service, address) in listeners {
+        let address = address?;
+        let name = format!("WARIKAN_TOPOLOGY__{}", service.to_uppercase());
+        variables.push((name, format!("http://{address}")));
+        addresses.push((service, address));
+    }
+    let own = variables.iter().map(|(name, value)| (&**name, &**value));
+    let all: Vec<(&str, &str)> = settings.iter().copied().chain(own).collect();
+    let mut processes = Vec::new();
+    for (service, address) in &addresses {
+        let mut process = Process::start_at(binary, data, service, address, &all)?;
+        process.listening().await?;
+        processes.push(process);
+    }
+    let mut gateway = Process::start_role(binary, data, "gateway", &all)?;
+    gateway.first_ok("/health/ready").await?;
+    processes.push(gateway);
+    Ok(processes)
+}
+
+/// A loopback address that was free a moment ago: nobody else takes ports here in between.
+fn free() -> anyhow::Result<String> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 pub(crate) async fn sandbox_credential(anyone: &Caller, file: &Path) -> anyhow::Result<Value> {
@@ -99,14 +179,27 @@ pub(crate) async fn sandbox_credential(anyone: &Caller, file: &Path) -> anyhow::
     operator.sandbox_credential().await
 }
 
+/// The processor time of this process so far.
+pub(crate) fn processor() -> anyhow::Result<Duration> {
+    processor_of("self")
+}
+
+/// User and system, as Linux tells it (`proc(5)`: fields 14 and 15 of `stat`, in ticks of 10 ms).
+fn processor_of(process: &str) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field may hold spaces; what counts comes behind its bracket.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
 /// `warikan serve`, killed where it was not stopped.
 pub(crate) struct Process {
     child: Child,
     begun: Instant,
     pub(crate) anyone: Caller,
     base: String,
-    /// Removed after the process has ended.
-    directory: Option<TempDir>,
 }
 
 impl Process {
@@ -126,11 +219,20 @@ impl Process {
         role: &str,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        // Free a moment ago: nobody else takes ports here in between.
-        let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        Self::start_at(binary, data, role, &free()?, settings)
+    }
+
+    /// Starts one part of the platform at this address.
+    fn start_at(
+        binary: &Path,
+        data: &Path,
+        role: &str,
+        listen: &str,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let child = Command::new(binary)
-            .args(["serve", "--role", role, "--listen", &listen, "--data-dir"])
+            .args(["serve", "--role", role, "--listen", listen, "--data-dir"])
             .arg(data)
             .env("WARIKAN_LOG", "error")
             .envs(settings.iter().copied())
@@ -144,7 +246,6 @@ impl Process {
             begun,
             anyone: Caller::anyone(&format!("http://{listen}"))?,
             base: format!("http://{listen}"),
-            directory: None,
         })
     }
 
@@ -191,14 +292,9 @@ impl Process {
             .context("no VmRSS in /proc")
     }
 
-    /// Processor time, user and system, as Linux tells it (`proc(5)`: fields 14 and 15 of `stat`, in ticks of 10 ms).
+    /// Its processor time so far.
     pub(crate) fn processor(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field may hold spaces; what counts comes behind its bracket.
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks = ticks.map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        Ok(Duration::from_millis(ticks * 10))
+        processor_of(&self.child.id().to_string())
     }
 
     /// SIGTERM; gives how long it took to end well.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    caller::Certificate,
     latency,
     platform::{Process, sandbox_credential},
     statistics::middle,
@@ -85,7 +86,10 @@ impl Startup {
     async fn work(&self, process: &Process, data: &Path) -> anyhow::Result<()> {
         let file = data.join("operator-credential.json");
         let credential = sandbox_credential(&process.anyone, &file).await?;
-        let bodies = process.anyone.signed(CITIZENS).await?;
+        let bodies = process
+            .anyone
+            .signed(CITIZENS, Certificate::Signature)
+            .await?;
         let firm = process.anyone.with(&credential).await?;
         for number in 0..self.count {
             latency::one(&firm, &format!("startup-{number}"), number, &bodies).await?;

@@ -19,6 +19,8 @@ const HEADERS: usize = 32;
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Whether the server ends the connection after it: what was refused before its body was read does.
+    pub(crate) closes: bool,
 }
 
 /// A connection that is kept open.
@@ -35,6 +37,11 @@ pub(crate) fn post(host: &str, token: &str, path: &str, key: &str, body: &str) -
         body.len()
     )
     .into_bytes()
+}
+
+/// The octets of a `GET` by anyone.
+pub(crate) fn get(host: &str, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").into_bytes()
 }
 
 impl Connection {
@@ -61,9 +68,12 @@ impl Connection {
                     self.read.len() == head + length,
                     "more came than was asked for"
                 );
+                let body = self.read.split_off(head);
+                let closes = String::from_utf8_lossy(&self.read).to_ascii_lowercase();
                 return Ok(Answered {
                     status,
-                    body: self.read.split_off(head),
+                    body,
+                    closes: closes.contains("\r\nconnection: close\r\n"),
                 });
             }
         }
