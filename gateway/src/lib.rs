@@ -38,6 +38,7 @@ use utoipa_actix_web::AppExt;
 use warikan_runtime::{ClockGuard, Module, Platform, RedisServer};
 
 pub use clock::clock_of;
+pub use crowd::Room;
 pub use denied_tokens::{DenyList, LOOK as LOOK_FOR_DENIED, stamp_denied_tokens};
 pub use document::PUBLIC_WITHOUT_TOKEN;
 pub use drain::Drain;

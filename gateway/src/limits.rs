@@ -20,11 +20,13 @@ use actix_web::{
     web::Data,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use tokio::sync::Semaphore;
 use warikan_http::{Authentication, Code, Origin, Problem};
 use warikan_runtime::{Cache, Decision, Platform, Quota, metrics};
 
-use crate::{crowd::swallow, document::PUBLIC_WITHOUT_TOKEN};
+use crate::{
+    crowd::{Room, swallow},
+    document::PUBLIC_WITHOUT_TOKEN,
+};
 
 const TOKEN_ENDPOINT: &str = "/oauth/token";
 /// The buckets of the token endpoint.
@@ -43,7 +45,7 @@ pub struct Limits {
     /// Requests from one address for what `/v1` answers without a token; `None`: not limited.
     pub public: Option<Quota>,
     /// Room for requests under way at once; `None`: as many as come.
-    pub at_once: Option<Arc<Semaphore>>,
+    pub room: Option<Arc<Room>>,
     /// Where it is counted.
     pub cache: Cache,
 }
@@ -57,7 +59,7 @@ impl Limits {
             token: None,
             refused: None,
             public: None,
-            at_once: None,
+            room: None,
             cache: Cache::memory(),
         }
     }

@@ -21,8 +21,8 @@ use crate::{
     wire::{Answered, Connection},
 };
 
-/// Connections of an open loop at most. What waits for one waits from its moment on.
-const CONNECTIONS: usize = 2_048;
+/// Connections of an open loop at most, as a load balancer in front would keep. What waits for one waits from its moment on.
+const CONNECTIONS: usize = 512;
 
 /// How requests come.
 #[derive(Debug, Clone, Copy)]
@@ -110,25 +110,17 @@ pub(crate) async fn drive(
             let room = Arc::new(Semaphore::new(CONNECTIONS));
             for number in 0..requests.len() {
                 let intended = begun + Duration::from_secs(1) * u32::try_from(number)? / rate;
-                let (requests, idle) = (Arc::clone(&requests), Arc::clone(&idle));
-                let room = Arc::clone(&room);
-                sent.spawn(async move {
+                // A timer each would cost more than the requests.
+                if intended > Instant::now() {
                     tokio::time::sleep_until(intended.into()).await;
-                    let _place = room.acquire().await?;
-                    let mut connection = take(to, &idle).await?;
-                    let answer = match connection.exchange(&requests[number]).await {
-                        Ok(answer) => answer,
-                        // The platform closes what nobody has used for some seconds: as every client does, again on a new one.
-                        Err(_) => {
-                            connection = Connection::open(to).await?;
-                            connection.exchange(&requests[number]).await?
-                        }
+                }
+                let requests = Arc::clone(&requests);
+                let (idle, room) = (Arc::clone(&idle), Arc::clone(&room));
+                sent.spawn(async move {
+                    let answer = {
+                        let _place = room.acquire().await?;
+                        once(to, &requests[number], &idle).await?
                     };
-                    if !answer.closes {
-                        idle.lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(connection);
-                    }
                     Ok(vec![(number, intended.elapsed(), answer)])
                 });
             }
@@ -167,6 +159,29 @@ async fn client(
         }
         answers.push((number, begun.elapsed(), answer));
     }
+}
+
+/// One request on any connection.
+async fn once(
+    to: SocketAddr,
+    request: &[u8],
+    idle: &Mutex<Vec<Connection>>,
+) -> anyhow::Result<Answered> {
+    let mut connection = take(to, idle).await?;
+    let answer = match connection.exchange(request).await {
+        Ok(answer) => answer,
+        // The platform closes what nobody has used for some seconds: as every client does, again on a new one.
+        Err(_) => {
+            connection = Connection::open(to).await?;
+            connection.exchange(request).await?
+        }
+    };
+    if !answer.closes {
+        idle.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
+    }
+    Ok(answer)
 }
 
 /// A connection that nobody uses, or a new one.

@@ -1,7 +1,6 @@
 //! `overload`: what becomes of those who are let in when five times as many come as can be served, and how soon all is well again (F087).
 //!
-//! In one process: the capacity by a closed loop; then open loops at half of it (the normal day), at five times, and at half again at
-//! once. Latency counts from the moment at which a request should have begun.
+//! In one process: the capacity by a closed loop; then open loops at half of it (the normal day), at five times, and at half again. Latency counts from the moment at which a request should have begun.
 
 use std::{io::Write, time::Duration};
 
@@ -17,8 +16,12 @@ use crate::{
 const NAME: &str = "overload";
 /// How many times the capacity.
 const TIMES: usize = 5;
-/// How long each open loop lasts.
+/// How long each open loop lasts; the flood longer, since what it does first (all are let in until it is clear that they are too many) is
+/// no more than a moment of it.
 const SECONDS: usize = 6;
+const FLOOD: usize = 12;
+/// How soon all has to be well again.
+const RECOVERY: usize = 2;
 
 /// The scenario.
 pub(crate) struct Overload {
@@ -34,7 +37,7 @@ impl Overload {
     ) -> anyhow::Result<()> {
         writeln!(
             out,
-            "{NAME}: {} clients find the capacity, then {SECONDS} s each of an open loop\n\
+            "{NAME}: {} clients find the capacity, then open loops, {FLOOD} s of too many\n\
              | | a second | of the RSA limit | refused | p50 | p90 | p99 | most (us) | platform's processor time each (us) | | VmRSS (MiB) |\n\
              |---|---|---|---|---|---|---|---|---|---|---|",
             self.work.clients
@@ -57,12 +60,12 @@ impl Overload {
         line(out, "capacity, closed loop", &found, None, "")?;
         let capacity = usize::try_from(found.rate())?.max(1);
         let mut from = probe.count;
-        let mut open = async |name: &str, rate: usize| -> anyhow::Result<Part> {
-            let many = rate * SECONDS;
+        let mut open = async |name: &str, rate: usize, seconds: usize| -> anyhow::Result<Part> {
+            let many = rate * seconds;
             ensure!(
                 from + many <= all.count,
                 "{capacity} a second is more than was prepared for: give a --count of {} or more",
-                capacity * SECONDS * (TIMES + 2)
+                capacity * (FLOOD * TIMES + SECONDS + RECOVERY)
             );
             let which = from..from + many;
             from += many;
@@ -74,9 +77,10 @@ impl Overload {
             line(out, name, &part, None, &format!(" | {resident}"))?;
             Ok(part)
         };
-        let normal = open("half of it, open loop", capacity / 2).await?;
-        let flooded = open("five times as many", capacity * TIMES).await?;
-        let after = open("half of it again", capacity / 2).await?;
+        let normal = open("half of it, open loop", capacity / 2, SECONDS).await?;
+        let flooded = open("five times as many", capacity * TIMES, FLOOD).await?;
+        open("half of it, at once after", capacity / 2, RECOVERY).await?;
+        let after = open("half of it again", capacity / 2, SECONDS).await?;
         let p99 = |part: &Part| part.latencies.percentile(99).as_micros();
         let normally = p99(&normal).max(1);
         report.figure(NAME, "capacity, a second", found.rate());

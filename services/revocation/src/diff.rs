@@ -7,7 +7,10 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use warikan_types::{RevocationReason, Serial, Timestamp};
 
-use crate::table::{Row, Table};
+use crate::{
+    gently::breathe,
+    table::{Row, Table},
+};
 
 /// What an entry says about its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,6 +273,7 @@ pub(crate) fn walk<N: Ord + Copy, A, B>(
             .map(|row| row.0)
             .or_else(|| is.as_ref().map(|row| row.0));
         if let Some(serial) = serial {
+            breathe();
             each(serial, was.as_ref().map(|row| &row.1), is.map(|row| row.1));
         }
     }

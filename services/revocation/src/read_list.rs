@@ -10,6 +10,7 @@ use warikan_types::{Environment, Serial, Timestamp};
 
 use crate::{
     diff::{Listing, Narrow, Revocation, Said, Wide},
+    gently::breathe,
     problem::ListProblem,
     status::ListKey,
     store::snapshots::Form,
@@ -99,6 +100,7 @@ fn take<'a>(
 
 impl Rows {
     fn add(&mut self, entry: ListedEntry<'_>) {
+        breathe();
         let Some(reason) = entry.reason else {
             // The walk has checked the length.
             self.removed.extend(Serial::from_octets(entry.serial).ok());

@@ -154,9 +154,12 @@ pub struct LimitsConfig {
     /// Requests from one address in a minute for what `/v1` answers without a token (freshness, reasons, billing rules); 0 turns the
     /// limit off.
     pub public_requests_per_minute: u32,
-    /// Requests under way in the process at once; what comes beyond is answered 503 before anything is done for it. 0: 192 for each core, which
-    /// is about what a core does in a fifth of a second.
+    /// Requests under way in the process at once, at most; what comes beyond is answered 503 before anything is done for it. 0: 160 for each
+    /// core, which is about what a core does in a sixth of a second.
     pub requests_under_way: usize,
+    /// While requests are refused for that, and those under way take longer than this on average, fewer are taken at once, down to 24 for each core.
+    /// 0: the number stands.
+    pub crowded_after_milliseconds: u64,
 }
 
 impl Default for LimitsConfig {
@@ -167,6 +170,7 @@ impl Default for LimitsConfig {
             refused_tokens_per_minute: 100,
             public_requests_per_minute: 600,
             requests_under_way: 0,
+            crowded_after_milliseconds: 75,
         }
     }
 }

@@ -21,9 +21,9 @@ pub struct Config {
     /// Examined certificates that a process remembers for ten minutes, about 8 KiB each; 0: none. A certificate that comes again costs one RSA
     /// verification less.
     pub examinations_kept: u64,
-    /// Challenges that a process remembers until they are answered, ten minutes at most, about half a KiB each; 0: none. An answer that comes to the
+    /// Challenges that a process remembers until they are answered or their time is over, about 200 octets each; 0: none. An answer that comes to the
     /// process that made its challenge asks the database once less.
-    pub challenges_kept: u64,
+    pub challenges_kept: usize,
     /// The live question.
     pub ocsp: OcspConfig,
 }
@@ -37,7 +37,7 @@ impl Default for Config {
             entries_per_commit: 256,
             concurrent_commits: 4,
             examinations_kept: 4_096,
-            challenges_kept: 16_384,
+            challenges_kept: 65_536,
             ocsp: OcspConfig::default(),
         }
     }

@@ -50,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 async fn house(kept: u64) -> (World, Vec<Value>, Vec<Vec<u8>>) {
     let mut world = World::with(Config {
         examinations_kept: kept,
-        challenges_kept: kept,
+        challenges_kept: usize::try_from(kept).unwrap(),
         ..Config::default()
     })
     .await;

@@ -16,7 +16,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
 /// Name and meaning of everything that `/metrics` may show.
-pub const METRICS: [(&str, &str); 22] = [
+pub const METRICS: [(&str, &str); 23] = [
     (
         "warikan_http_request_duration_seconds",
         "Requests by method, route pattern and status: how many, and how long.",
@@ -35,7 +35,11 @@ pub const METRICS: [(&str, &str); 22] = [
     ),
     (
         "warikan_rate_limited_total",
-        "Requests answered 429, by bucket (tenant, token, refused, public).",
+        "Requests refused for being too many, by bucket (429: tenant, token, refused, public; 503: under_way).",
+    ),
+    (
+        "warikan_requests_places",
+        "Requests that the process takes at once, since it last refused one.",
     ),
     (
         "warikan_sign_ins_refused_total",
@@ -120,6 +124,7 @@ struct Instruments {
     refused: Counter<u64>,
     clock: Counter<u64>,
     limited: Counter<u64>,
+    places: Gauge<u64>,
     sign_ins: Counter<u64>,
     cache: Counter<u64>,
     recall: Counter<u64>,
@@ -174,6 +179,7 @@ impl Instruments {
             denied_age: gauge("warikan.denied.tokens.age.seconds"),
             asked: counter("warikan.cache.asked"),
             tasks: counter("warikan.task.runs"),
+            places: gauge("warikan.requests.places"),
             waiting: gauge("warikan.outbox.waiting"),
             oldest: gauge("warikan.outbox.oldest.seconds"),
             crl_age: gauge("warikan.crl.age.seconds"),
@@ -264,6 +270,12 @@ pub fn clock_refused() {
 /// A request was answered 429.
 pub fn rate_limited(bucket: &'static str) {
     with(|all| all.limited.add(1, &[KeyValue::new("bucket", bucket)]));
+}
+
+/// How many requests the process takes at once.
+pub fn places(places: usize) {
+    let places = u64::try_from(places).unwrap_or(u64::MAX);
+    with(|all| all.places.record(places, &[]));
 }
 
 /// A token request was refused. The reason is one of the program's own words.

@@ -1,12 +1,15 @@
 //! How often and how many at once, as configured.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    num::NonZero,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::Semaphore;
-use warikan_gateway::Limits;
+use warikan_gateway::{Limits, Room};
 use warikan_runtime::{Cache, Quota, RedisServer};
 
-use crate::config::Config;
+use crate::config::{Config, LimitsConfig};
 
 pub(super) fn limits(config: &Config, redis: Option<RedisServer>) -> Limits {
     let quota = |requests: u32| {
@@ -20,18 +23,22 @@ pub(super) fn limits(config: &Config, redis: Option<RedisServer>) -> Limits {
         token: quota(config.limits.token_requests_per_minute),
         refused: quota(config.limits.refused_tokens_per_minute),
         public: quota(config.limits.public_requests_per_minute),
-        at_once: Some(Arc::new(Semaphore::new(under_way(
-            config.limits.requests_under_way,
-        )))),
+        room: Some(room(&config.limits)),
         cache: redis.map_or_else(Cache::memory, Cache::redis),
     }
 }
 
-/// Requests under way at once: as configured, or by the cores there are.
-fn under_way(configured: usize) -> usize {
-    const EACH_CORE: usize = 192;
-    if configured > 0 {
-        return configured.min(Semaphore::MAX_PERMITS);
-    }
-    std::thread::available_parallelism().map_or(EACH_CORE, |cores| cores.get() * EACH_CORE)
+/// Room for requests under way: as configured, or by the cores there are.
+fn room(limits: &LimitsConfig) -> Arc<Room> {
+    /// About what a core does in a sixth of a second.
+    const MOST: usize = 160;
+    /// Enough of them to share their commits.
+    const LEAST: usize = 24;
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let most = match limits.requests_under_way {
+        0 => cores * MOST,
+        configured => configured,
+    };
+    let goal = Duration::from_millis(limits.crowded_after_milliseconds);
+    Room::new(cores * LEAST, most, goal, Instant::now())
 }

@@ -35,15 +35,16 @@ pub(crate) async fn create(
     )?;
     let (row, view) = verification.new_challenge(caller.scope, &body)?;
     let made = row.clone();
+    let now = inner.platform.clock().now();
     let entry = Entry {
         scope: caller.scope,
         once,
-        accepted_at: inner.platform.clock().now(),
+        accepted_at: now,
         work: Work::Challenge(row, Answer::json(201, &view)),
     };
     let answer = inner.writer.write(entry).await?;
     if !answer.is_replay() {
-        inner.challenges_made.keep(caller.scope, made);
+        inner.challenges_made.keep(caller.scope, made, now);
     }
     Ok(answer.into())
 }

@@ -2,9 +2,14 @@
 //!
 //! Of more requests than the cores can do, each takes longer than the last, until nobody's comes in time. So what comes beyond a number is
 //! refused before anything is done for it, tokens and bodies unread: that costs a small part of a request, and those that were taken go on as
-//! they would. Probes are answered always. A reader that waits for events (long poll) does nothing meanwhile, and gives its place back.
+//! they would. The number follows what the cores do ([`Room`]). Probes are answered always. A reader that waits for events (long poll) does nothing meanwhile, and gives its place back.
 
-use std::{pin::pin, time::Duration};
+mod room;
+
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error, HttpMessage, ResponseError,
@@ -17,6 +22,8 @@ use actix_web::{
 use futures_util::StreamExt;
 use warikan_http::{Code, Problem};
 use warikan_runtime::metrics;
+
+pub use room::Room;
 
 use crate::Limits;
 
@@ -35,20 +42,26 @@ pub(crate) async fn middleware<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let limits = request.app_data::<Data<Limits>>();
-    let room = limits.and_then(|limits| limits.at_once.clone());
+    let room = limits.and_then(|limits| limits.room.clone());
     let Some(room) = room.filter(|_| !request.path().starts_with("/health/")) else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
-    if let Ok(place) = room.try_acquire() {
+    if let Some(place) = room.enter(Instant::now()) {
         let waits = waits(&request);
         let mut answer = pin!(next.call(request));
-        if waits && let Ok(early) = tokio::time::timeout(LOOK, &mut answer).await {
-            return Ok(early?.map_into_left_body());
+        if waits {
+            if let Ok(early) = tokio::time::timeout(LOOK, &mut answer).await {
+                return Ok(early?.map_into_left_body());
+            }
+            place.quit();
+            return Ok(answer.await?.map_into_left_body());
         }
-        let _place = (!waits).then_some(place);
-        return Ok(answer.await?.map_into_left_body());
+        let answer = answer.await;
+        drop(place);
+        return Ok(answer?.map_into_left_body());
     }
     metrics::rate_limited(UNDER_WAY);
+    metrics::places(room.places());
     swallow(&mut request).await;
     let problem = Problem::new(
         Code::Unavailable,
