@@ -101,6 +101,17 @@ pub(crate) enum Scenario {
         #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
         rows: u64,
     },
+    /// Verifications while millions of rows that have served their time are removed.
+    Retention {
+        #[command(flatten)]
+        under: Under,
+        /// Verifications that are measured, half of them meanwhile.
+        #[arg(long, default_value_t = 40_000, value_parser = clap::value_parser!(u32).range(20..=1_000_000))]
+        count: u32,
+        /// Old answers, and as many challenges.
+        #[arg(long, default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        rows: u64,
+    },
     /// A tenant within its quota, alone and while another sends many times its own.
     Flood(Flood),
     /// Refusals at the token endpoint, of clients that exist and of clients that do not.

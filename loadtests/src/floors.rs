@@ -8,7 +8,11 @@
 mod postgres;
 mod sqlite;
 
-use std::{io::Write, process::Command, time::Duration};
+use std::{
+    io::Write,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 
@@ -16,6 +20,7 @@ use crate::{
     drive::{Pace, drive},
     platform::{Place, Platform, processor},
     report::Report,
+    statistics::Sample,
     wire,
     work::Work,
     yardstick,
@@ -154,9 +159,13 @@ impl Floors {
         let name = "work handed to another thread (ns)";
         report.figure(NAME, name, handed.as_nanos());
         let (handed, rsa) = (handed.as_micros(), (rsa * 2).as_micros());
+        let asleep = handed_over_asleep().await?;
+        let name = "the same, asleep, as a request waits for it (ns)";
+        report.figure(NAME, name, asleep.as_nanos());
+        let asleep = asleep.as_micros();
         writeln!(
             out,
-            "handing work to another thread and back: {handed} us, beside {rsa} us of RSA"
+            "handing work to another thread and back: {handed} us, beside {rsa} us of RSA; {asleep} us where both were asleep"
         )?;
         Ok(())
     }
@@ -176,6 +185,20 @@ async fn handed_over() -> anyhow::Result<Duration> {
         }
     }
     Ok(processor()?.saturating_sub(before) / (ROUNDS * AT_ONCE))
+}
+
+/// How long the same takes where nothing else is done, so that both threads and their cores were asleep: what a lone request waits for at each
+/// of its ways to another thread.
+async fn handed_over_asleep() -> anyhow::Result<Duration> {
+    const ROUNDS: usize = 200;
+    let mut took = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let begun = Instant::now();
+        tokio::task::spawn_blocking(|| ()).await?;
+        took.push(begun.elapsed());
+    }
+    Ok(Sample::new(took).median())
 }
 
 /// The machine-readable answer of `openssl speed`.

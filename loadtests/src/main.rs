@@ -20,6 +20,8 @@ mod picture;
 mod platform;
 mod refusals;
 mod report;
+mod retention;
+mod rows;
 mod startup;
 mod statistics;
 mod throughput;
@@ -49,6 +51,7 @@ use crate::{
     mixed::Mixed,
     overhead::Overhead,
     overload::Overload,
+    retention::Retention,
     startup::Startup,
     throughput::Throughput,
     work::Work,
@@ -133,6 +136,12 @@ async fn run(scenario: Scenario) -> anyhow::Result<()> {
         Scenario::Growth { under, count, rows } => {
             let (place, work, mut report) = under.parts(count);
             let scenario = Growth { place, work, rows };
+            scenario.run(&mut out, &mut report).await?;
+            report.end(&mut out)
+        }
+        Scenario::Retention { under, count, rows } => {
+            let (place, work, mut report) = under.parts(count);
+            let scenario = Retention { place, work, rows };
             scenario.run(&mut out, &mut report).await?;
             report.end(&mut out)
         }

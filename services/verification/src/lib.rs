@@ -34,7 +34,6 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use actix_web::web::Data;
-use tokio::sync::Notify;
 use utoipa_actix_web::service_config::ServiceConfig;
 use warikan_contracts::{
     api::CertificateStatus,
@@ -183,24 +182,15 @@ impl Verification {
     /// Removes what has served its time: old challenges, and answers that can no longer be replayed.
     fn prune_task(&self) -> Task {
         let this = self.clone();
-        Task::new(
-            "verification.prune",
-            PRUNE_EVERY,
-            Arc::new(Notify::new()),
-            move || {
-                let this = this.clone();
-                async move {
-                    let before = this
-                        .0
-                        .platform
-                        .clock()
-                        .now()
-                        .minus(warikan_http::ANSWERS_KEPT);
-                    store::prune_challenges(this.0.db.worker(), before).await?;
-                    warikan_http::prune_answers(this.0.db.worker(), before).await?;
-                    Ok(())
-                }
-            },
-        )
+        Task::removing("verification.prune", PRUNE_EVERY, move || {
+            let this = this.clone();
+            async move {
+                let (db, now) = (this.0.db.worker(), this.0.platform.clock().now());
+                let before = now.minus(warikan_http::ANSWERS_KEPT);
+                let challenges = store::prune_challenges(db, before).await?;
+                let answers = warikan_http::prune_answers(db, before).await?;
+                Ok(challenges || answers)
+            }
+        })
     }
 }

@@ -76,31 +76,27 @@ pub(crate) async fn challenge<C: ConnectionTrait>(
 /// Challenges removed with one statement: requests wait no longer for it than for a commit.
 const PRUNED: u64 = 1_000;
 
-/// Removes challenges whose time was over before `before`, a bounded number at a time. Their ids begin with the moment at which they were
-/// made, so that the key alone says where the old ones are.
+/// Removes some challenges whose time was over before `before`, and says whether there may be more. Their ids begin with the moment at which
+/// they were made, so that the key alone says where the old ones are.
 pub(crate) async fn prune_challenges<C: ConnectionTrait>(
     on: &C,
     before: Timestamp,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
     let made = u64::try_from(before.unix_millis()).unwrap_or(0);
     // RFC 9562 5.7: 48 bits of milliseconds come first.
     let first = Uuid::from_u128(u128::from(made) << 80);
-    loop {
-        let old = challenge::Entity::find()
-            .select_only()
-            .column(challenge::Column::Id)
-            .filter(challenge::Column::Id.lt(first))
-            .filter(challenge::Column::ExpiresAt.lt(before.utc()))
-            .limit(PRUNED)
-            .into_query();
-        let removed = challenge::Entity::delete_many()
-            .filter(challenge::Column::Id.in_subquery(old))
-            .exec(on)
-            .await?;
-        if removed.rows_affected < PRUNED {
-            return Ok(());
-        }
-    }
+    let old = challenge::Entity::find()
+        .select_only()
+        .column(challenge::Column::Id)
+        .filter(challenge::Column::Id.lt(first))
+        .filter(challenge::Column::ExpiresAt.lt(before.utc()))
+        .limit(PRUNED)
+        .into_query();
+    let removed = challenge::Entity::delete_many()
+        .filter(challenge::Column::Id.in_subquery(old))
+        .exec(on)
+        .await?;
+    Ok(removed.rows_affected >= PRUNED)
 }
 
 pub(crate) async fn verification<C: ConnectionTrait>(

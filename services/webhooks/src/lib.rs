@@ -182,18 +182,10 @@ impl Webhooks {
                         }
                     },
                 ),
-                Task::new(
-                    "webhooks.prune",
-                    Duration::from_secs(3_600),
-                    Arc::new(Notify::new()),
-                    move || {
-                        let this = prune.clone();
-                        async move {
-                            this.prune().await?;
-                            Ok(())
-                        }
-                    },
-                ),
+                Task::removing("webhooks.prune", Duration::from_secs(3_600), move || {
+                    let this = prune.clone();
+                    async move { Ok(this.prune().await?) }
+                }),
                 prune_answers_task(
                     "webhooks.prune_answers",
                     &self.0.db,

@@ -22,7 +22,9 @@ const BACK_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
 const BATCH: u64 = 500;
 
 impl Webhooks {
-    pub(crate) async fn prune(&self) -> Result<(), WebhooksError> {
+    /// One batch of each feed; whether there may be more.
+    pub(crate) async fn prune(&self) -> Result<bool, WebhooksError> {
+        let mut more = false;
         let cutoff = self.now().minus(self.0.config.retention());
         let lately = self.now().minus(BACK_FOR);
         for head in retention::heads(self.0.db.worker()).await? {
@@ -32,15 +34,11 @@ impl Webhooks {
                 continue;
             }
             let before = retention::first_young(self.0.db.worker(), &head, cutoff).await?;
-            loop {
-                let txn = begin_write(self.0.db.worker()).await?;
-                let gone = retention::cut(&txn, &head, before, BATCH).await?;
-                txn.commit().await?;
-                if gone == 0 {
-                    break;
-                }
-            }
+            let txn = begin_write(self.0.db.worker()).await?;
+            let gone = retention::cut(&txn, &head, before, BATCH).await?;
+            txn.commit().await?;
+            more |= gone > 0;
         }
-        Ok(())
+        Ok(more)
     }
 }

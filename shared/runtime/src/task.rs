@@ -48,6 +48,29 @@ impl Task {
         }
     }
 
+    /// A task that removes what has served its time. Each run takes a bounded number of rows and says whether there may be more; the next run
+    /// follows after a pause as long as this one. So whoever writes waits for one statement, the database is half free however much has to
+    /// go, and a process that is told to stop ends after the statement in hand.
+    pub fn removing<F, R>(name: &'static str, period: Duration, remove: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<bool, TaskError>> + Send + 'static,
+    {
+        let signal = Arc::new(Notify::new());
+        let again = Arc::clone(&signal);
+        Self::new(name, period, signal, move || {
+            let (removing, again) = (remove(), Arc::clone(&again));
+            async move {
+                let begun = Instant::now();
+                if removing.await? {
+                    tokio::time::sleep(begun.elapsed()).await;
+                    again.notify_one();
+                }
+                Ok(())
+            }
+        })
+    }
+
     /// Its name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -167,12 +190,9 @@ pub fn replay_task(bus: Bus) -> Task {
 pub fn prune_answers_task(name: &'static str, db: &ServiceDatabase, clock: &Clock) -> Task {
     const HOURLY: Duration = Duration::from_secs(3600);
     let (db, clock) = (db.clone(), clock.clone());
-    Task::new(name, HOURLY, Arc::new(Notify::new()), move || {
+    Task::removing(name, HOURLY, move || {
         let (db, before) = (db.clone(), clock.now().minus(warikan_http::ANSWERS_KEPT));
-        async move {
-            warikan_http::prune_answers(db.worker(), before).await?;
-            Ok(())
-        }
+        async move { Ok(warikan_http::prune_answers(db.worker(), before).await?) }
     })
 }
 
@@ -296,5 +316,36 @@ mod tests {
             2_000 - 256,
             "the batch in hand was finished, no other was begun"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_removed_in_parts_is_removed_whole_and_a_stop_comes_between_two() {
+        let (tell, mut told) = watch::channel(0_u32);
+        let tell = Arc::new(tell);
+        let task = Task::removing("test.prune", Duration::from_secs(3_600), {
+            let tell = Arc::clone(&tell);
+            move || {
+                let tell = Arc::clone(&tell);
+                async move {
+                    tell.send_modify(|runs| *runs += 1);
+                    Ok(*tell.borrow() < 4)
+                }
+            }
+        });
+        let running = RunningTasks::spawn(vec![task]);
+        told.wait_for(|runs| *runs == 4).await.unwrap();
+        running.stop().await;
+        assert_eq!(*told.borrow(), 4, "nothing was left: it waits an hour");
+
+        let endless = Task::removing("test.endless", Duration::from_secs(3_600), move || {
+            let tell = Arc::clone(&tell);
+            async move {
+                tell.send_modify(|runs| *runs += 1);
+                Ok(true)
+            }
+        });
+        let running = RunningTasks::spawn(vec![endless]);
+        told.wait_for(|runs| *runs > 6).await.unwrap();
+        running.stop().await;
     }
 }

@@ -43,29 +43,22 @@ pub const KEPT: std::time::Duration = std::time::Duration::from_secs(48 * 3600);
 /// Answers removed with one statement: requests wait no longer for it than for a commit.
 const PRUNED: u64 = 1_000;
 
-/// Removes answers given before `before`, a bounded number at a time.
+/// Removes some answers given before `before`, and says whether there may be more.
 ///
 /// # Errors
 /// The database failed.
-pub async fn prune<C: ConnectionTrait>(on: &C, before: Timestamp) -> Result<u64, DbErr> {
-    let mut all = 0;
-    loop {
-        let old = entity::Entity::find()
-            .select_only()
-            .column(entity::Column::Place)
-            .filter(entity::Column::CreatedAt.lt(before.utc()))
-            .limit(PRUNED)
-            .into_query();
-        let removed = entity::Entity::delete_many()
-            .filter(entity::Column::Place.in_subquery(old))
-            .exec(on)
-            .await?
-            .rows_affected;
-        all += removed;
-        if removed < PRUNED {
-            return Ok(all);
-        }
-    }
+pub async fn prune<C: ConnectionTrait>(on: &C, before: Timestamp) -> Result<bool, DbErr> {
+    let old = entity::Entity::find()
+        .select_only()
+        .column(entity::Column::Place)
+        .filter(entity::Column::CreatedAt.lt(before.utc()))
+        .limit(PRUNED)
+        .into_query();
+    let removed = entity::Entity::delete_many()
+        .filter(entity::Column::Place.in_subquery(old))
+        .exec(on)
+        .await?;
+    Ok(removed.rows_affected >= PRUNED)
 }
 
 /// Erases the answers that were kept as about one of these. Their keys stay used: the requests are not carried out again.

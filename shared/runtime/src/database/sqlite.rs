@@ -40,17 +40,19 @@ const READERS_CACHE: &str = "-8192";
 /// Durable settings: WAL with `synchronous = FULL`, so an acknowledged commit survives a power cut.
 ///
 /// The file is read through first (`quick_check`): one that was torn by a bad disk must not be written to, and not be found out years
-/// later by whoever needs the evidence in it.
+/// later by whoever needs the evidence in it. A large one that was closed in order is not: that would take minutes at every start.
 pub(super) async fn open<M: MigratorTrait>(
     directory: &Path,
     service: &'static str,
     observer: Option<&CommitObserver>,
 ) -> Result<DatabaseConnection, OpenError> {
     let failed = |source| told(source, directory, service);
+    let path = file(directory, service);
+    let suspect = is_suspect(length(&path), length(&path.with_extension("sqlite-wal")));
     let db = connect(directory, service, true, observer)
         .await
         .map_err(failed)?;
-    if let Some(why) = damage(&db).await.map_err(failed)? {
+    if suspect && let Some(why) = damage(&db).await.map_err(failed)? {
         return Err(OpenError::Damaged {
             service,
             file: file(directory, service),
@@ -61,6 +63,19 @@ pub(super) async fn open<M: MigratorTrait>(
     M::up(&transaction, None).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(db)
+}
+
+/// So many octets are read through at every start: seconds.
+const SMALL: u64 = 1 << 30;
+
+/// Whether a file is to be read through before it is used. The last connection that closes takes the log away, so one that lies there says
+/// that the process before did not end by itself.
+const fn is_suspect(octets: u64, in_log: u64) -> bool {
+    octets <= SMALL || in_log > 0
+}
+
+fn length(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |found| found.len())
 }
 
 /// Connections that can only read, over a file that is open for writing.
@@ -211,5 +226,18 @@ struct Changed(Arc<Mutex<BTreeSet<String>>>);
 impl Changed {
     fn tables(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f088_what_was_closed_in_order_and_is_large_is_not_read_through_at_every_start() {
+        assert!(is_suspect(0, 0));
+        assert!(is_suspect(SMALL, 0));
+        assert!(!is_suspect(SMALL + 1, 0));
+        assert!(is_suspect(SMALL + 1, 32));
     }
 }
