@@ -135,6 +135,10 @@ impl Growing {
             _ => format!("VACUUM ANALYZE {}", self.table),
         };
         db.execute_unprepared(&after).await?;
+        if backend == DbBackend::Postgres {
+            // What was put there is not to be written out while others are measured.
+            db.execute_unprepared("CHECKPOINT").await?;
+        }
         db.close().await?;
         Ok(())
     }

@@ -15,8 +15,8 @@ use std::{
 /// How often the number is thought over.
 const WINDOW: Duration = Duration::from_millis(100);
 /// From one window to the next it shrinks to a half at most, and grows by a quarter.
-const SHRINK: f64 = 0.5;
-const GROW: f64 = 1.25;
+const SHRINK: usize = 2;
+const GROW: usize = 4;
 /// What took longer counts as so many times the goal: an export of a minute says nothing about the others.
 const LONGEST: u32 = 4;
 
@@ -107,21 +107,20 @@ impl Room {
         if since >= 10 * WINDOW {
             return self.most;
         }
-        let factor = if window.refused == 0 {
-            GROW
+        let places = self.places();
+        let (fewest, widest) = (places.div_ceil(SHRINK), places + places.div_ceil(GROW));
+        let places = if window.refused == 0 {
+            widest
         } else if window.ended == 0 {
-            SHRINK
+            fewest
         } else {
-            let mean = window.took.as_secs_f64() / f64::from(window.ended);
-            (self.goal.as_secs_f64() / mean.max(f64::EPSILON)).clamp(SHRINK, GROW)
+            // As many times more or fewer as the goal is longer or shorter than what a request took on average.
+            let fit = places as u128 * self.goal.as_micros() * u128::from(window.ended)
+                / window.took.as_micros().max(1);
+            usize::try_from(fit)
+                .unwrap_or(usize::MAX)
+                .clamp(fewest, widest)
         };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a small positive number"
-        )]
-        let places = (self.places() as f64 * factor).ceil() as usize;
         places.clamp(self.least, self.most)
     }
 }
@@ -206,8 +205,8 @@ mod tests {
         for rate in [800, 1_500, 3_000] {
             let room = Room::new(8, 384, GOAL, begun);
             let now = crowd(&room, begun, rate, 5, 10_000);
-            let took = f64::from(u32::try_from(room.places()).unwrap()) / f64::from(rate);
-            assert!((0.05..0.13).contains(&took), "{rate}: {took} s each");
+            let took = room.places() * 1_000 / usize::try_from(rate).unwrap();
+            assert!((50..130).contains(&took), "{rate}: {took} ms each");
             // Nobody is refused any more: it is as wide as before, soon.
             crowd(&room, now, rate, 4, 4);
             assert_eq!(room.places(), 384);
