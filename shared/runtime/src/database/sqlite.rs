@@ -89,6 +89,7 @@ pub(super) async fn readers(
         .max_connections(READERS)
         .min_connections(0)
         .connect_lazy(true)
+        .test_before_acquire(false)
         .sqlx_logging(false)
         .acquire_timeout(Duration::from_secs(10))
         .map_sqlx_sqlite_opts(move |sqlite| {
@@ -166,6 +167,8 @@ async fn connect(
     options
         .max_connections(CONNECTIONS)
         .sqlx_logging(false)
+        // A file does not hang up, and asking it whether it is there costs as much as a look-up: a way to its thread and back.
+        .test_before_acquire(false)
         .acquire_timeout(Duration::from_secs(10))
         .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
