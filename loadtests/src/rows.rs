@@ -15,7 +15,7 @@ pub(crate) enum New {
     Ordered,
     /// A UUID like a pseudonym.
     Random,
-    /// 64 hexadecimal digits.
+    /// 22 digits, as a hash of 16 octets has in base64.
     Digest,
     /// 32 octets.
     Octets,
@@ -55,8 +55,8 @@ impl New {
             (Self::Ordered, _) => format!("({hex})::uuid"),
             (Self::Random, DbBackend::Sqlite) => "randomblob(16)".to_owned(),
             (Self::Random, _) => "gen_random_uuid()".to_owned(),
-            (Self::Digest, DbBackend::Sqlite) => "lower(hex(randomblob(32)))".to_owned(),
-            (Self::Digest, _) => "md5(random()::text || n) || md5(n || random()::text)".to_owned(),
+            (Self::Digest, DbBackend::Sqlite) => "substr(hex(randomblob(16)), 1, 22)".to_owned(),
+            (Self::Digest, _) => "substr(md5(random()::text || n), 1, 22)".to_owned(),
             (Self::Octets, DbBackend::Sqlite) => "randomblob(32)".to_owned(),
             (Self::Octets, _) => "sha256((random()::text || n)::bytea)".to_owned(),
             (Self::Sequence, _) => "1000000000 + n".to_owned(),

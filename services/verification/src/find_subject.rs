@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::DatabaseTransaction;
+use sea_orm::{DatabaseTransaction, DbErr};
 use warikan_contracts::{
     Envelope,
     facts::{SubjectChange, SubjectChanged},
 };
 use warikan_messaging::{Hold, hold_all};
-use warikan_rows::Writes;
+use warikan_rows::{Found, Question, Questions, Writes};
 use warikan_runtime::Platform;
 use warikan_types::{
     CertificateHandle, CertificateKind, Sealer, SubjectId, TenantScope, Timestamp, Verdict,
@@ -16,13 +16,45 @@ use warikan_types::{
 
 use crate::{
     error::Error,
-    store::{self, CertificateRow, KnownCertificate, NewCertificate, NewSubject, SubjectRow},
+    store::{
+        self, CertificateRow, KnownCertificate, NewCertificate, NewSubject, SubjectOfCertificate,
+        SubjectRow,
+    },
     verify::Case,
     view::SubjectOfVerification,
 };
 
 /// A customer number of a tenant, as it is looked up.
 pub(crate) type Fingerprint = (TenantScope, Vec<u8>);
+
+/// The persons behind certificates, as the database has them.
+pub(crate) type KnownSubjects = HashMap<CertificateHandle, (TenantScope, SubjectRow)>;
+
+/// A question for the persons behind certificates.
+pub(crate) struct AskedSubjects {
+    handles: HashSet<(TenantScope, CertificateHandle)>,
+    question: Option<Question<SubjectOfCertificate>>,
+}
+
+impl AskedSubjects {
+    pub(crate) fn ask<'a>(
+        questions: &mut Questions,
+        cases: impl Iterator<Item = &'a Case>,
+    ) -> Self {
+        let handles = cases.filter_map(|case| Some((case.scope, case.known.as_ref()?.handle)));
+        let handles = handles.collect();
+        let question = store::ask_subjects(questions, &handles);
+        Self { handles, question }
+    }
+
+    pub(crate) fn found(&self, found: &Found) -> Result<KnownSubjects, DbErr> {
+        let Some(question) = &self.question else {
+            return Ok(HashMap::new());
+        };
+        let rows = found.rows(question)?;
+        Ok(store::subjects_of_certificates(rows, &self.handles))
+    }
+}
 
 /// What is known of the persons behind a batch, growing as the batch's verifications are gone through in order.
 pub(crate) struct Subjects {
@@ -70,14 +102,10 @@ impl Subjects {
     pub(crate) async fn find(
         on: &DatabaseTransaction,
         platform: &Platform,
+        mut found: KnownSubjects,
         cases: &[(&Case, Verdict)],
     ) -> Result<Self, Error> {
-        let handles: HashSet<(TenantScope, CertificateHandle)> = cases
-            .iter()
-            .filter_map(|(case, _)| Some((case.scope, case.known.as_ref()?.handle)))
-            .collect();
-        let mut found = store::subjects_of_certificates(on, &handles).await?;
-        let missing = |found: &HashMap<CertificateHandle, (TenantScope, SubjectRow)>| {
+        let missing = |found: &KnownSubjects| {
             cases
                 .iter()
                 .filter(|(case, verdict)| {
@@ -94,11 +122,9 @@ impl Subjects {
             .map(|known| format!("certificate/{}", known.handle))
             .collect();
         if hold_all(on, &names, Hold::Exclusive).await? {
-            let again = new
-                .iter()
-                .filter_map(|case| Some((case.scope, case.known.as_ref()?.handle)))
-                .collect();
-            found.extend(store::subjects_of_certificates(on, &again).await?);
+            let mut questions = Questions::on(on);
+            let again = AskedSubjects::ask(&mut questions, new.iter().copied());
+            found.extend(again.found(&questions.carry_out(on).await?)?);
             new = missing(&found);
         }
         let references: HashSet<Fingerprint> = new
@@ -125,7 +151,10 @@ impl Subjects {
             .collect();
         let mut by_certificate = HashMap::with_capacity(found.len());
         for (handle, (scope, row)) in found {
-            let sealer = *sealers.get(&scope).ok_or(Error::Damaged("batch"))?;
+            // Others were asked for with a request that was answered before.
+            let Some(sealer) = sealers.get(&scope) else {
+                continue;
+            };
             let reference = store::reference(sealer, scope, &row)?;
             by_certificate.insert(handle, (SubjectId::from_uuid(row.id), reference));
         }

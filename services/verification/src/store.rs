@@ -19,9 +19,10 @@ use crate::{
 };
 
 pub(crate) use self::batch::{
-    NewCertificate, NewSubject, NewVerification, certificates_of_subjects, challenges_to_use,
-    insert_certificates, insert_challenges, insert_subjects, insert_verifications,
-    subjects_by_reference, subjects_of_certificates, use_challenges,
+    NewCertificate, NewSubject, NewVerification, SubjectOfCertificate, ask_challenges,
+    ask_subjects, certificates_of_subjects, challenges_to_use, insert_certificates,
+    insert_challenges, insert_subjects, insert_verifications, subjects_by_reference,
+    subjects_of_certificates, use_challenges,
 };
 pub(crate) use crate::entity::{
     challenge::Model as ChallengeRow, subject::Model as SubjectRow,

@@ -9,6 +9,7 @@ mod stored;
 use std::collections::HashMap;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
@@ -17,7 +18,7 @@ use sea_orm::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use warikan_rows::{self as rows, Known, Writes, padded};
+use warikan_rows::{self as rows, Found, Known, Question, Questions, Writes, padded};
 use warikan_types::{Sealer, TenantScope, Timestamp};
 
 use self::stored::entity;
@@ -32,6 +33,9 @@ pub struct Kept;
 
 /// The header that carries [`Kept`] from an inner listener to the edge, where it ends.
 pub const KEPT_HEADER: &str = "x-warikan-kept";
+
+/// Of the hash that names a claim.
+const OCTETS: usize = 16;
 
 /// What a request may carry so that it is carried out once, as the public document tells it.
 #[derive(utoipa::IntoParams)]
@@ -286,6 +290,9 @@ impl Idempotency {
 /// Answers given before, as the table holds them: by place.
 pub struct GivenAnswers(HashMap<String, entity::Model>);
 
+/// A question for answers given before ([`Idempotency::ask`]).
+pub struct AskedAnswers(Vec<Question<entity::Model>>);
+
 /// Claims per statement.
 const CHUNK: usize = 5_000;
 
@@ -298,22 +305,28 @@ impl Idempotency {
         self.key.as_ref().map(|key| key.place.as_str())
     }
 
-    /// The answers that were given under any of these claims.
+    /// Asks for the answers that were given under any of these claims.
+    pub fn ask<'a>(
+        questions: &mut Questions,
+        claims: impl Iterator<Item = &'a Self>,
+    ) -> AskedAnswers {
+        let places: Vec<&str> = claims.filter_map(Self::place).collect();
+        let asked = places.chunks(CHUNK).map(|chunk| {
+            let places = padded(chunk.iter().copied());
+            questions.ask(entity::Entity::find().filter(entity::Column::Place.is_in(places)))
+        });
+        AskedAnswers(asked.collect())
+    }
+
+    /// What came of it.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn given<'a, C: ConnectionTrait>(
-        transaction: &C,
-        claims: impl Iterator<Item = &'a Self> + Send,
-    ) -> Result<GivenAnswers, DbErr> {
-        let places: Vec<&str> = claims.filter_map(Self::place).collect();
+    pub fn given(found: &Found, asked: &AskedAnswers) -> Result<GivenAnswers, DbErr> {
         let mut given = HashMap::new();
-        for chunk in places.chunks(CHUNK) {
-            let rows = entity::Entity::find()
-                .filter(entity::Column::Place.is_in(padded(chunk.iter().copied())))
-                .all(transaction)
-                .await?;
-            given.extend(rows.into_iter().map(|row| (row.place.clone(), row)));
+        for question in &asked.0 {
+            let rows = found.rows(question)?.into_iter();
+            given.extend(rows.map(|row| (row.place.clone(), row)));
         }
         Ok(GivenAnswers(given))
     }
@@ -408,7 +421,8 @@ fn bad_key() -> Problem {
     )
 }
 
-/// Hashed with lengths in front, so that no two (caller, operation, key) meet (F008).
+/// Hashed with lengths in front, so that no two (caller, operation, key) meet (F008). 128 bits are enough for that, and the index of what was
+/// given in two days, in which each request finds its place at random, has a third of the pages that 256 in hexadecimal digits would fill.
 fn place(operation: &str, caller: Option<TenantScope>, key: &str) -> String {
     let mut hash = Sha256::new();
     let (tenant, environment) = caller.map_or(("operator".to_owned(), ""), |scope| {
@@ -418,7 +432,7 @@ fn place(operation: &str, caller: Option<TenantScope>, key: &str) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
     }
-    hex::encode(hash.finalize())
+    URL_SAFE_NO_PAD.encode(&hash.finalize()[..OCTETS])
 }
 
 #[cfg(test)]

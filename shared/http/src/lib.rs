@@ -20,8 +20,9 @@ pub use body::{Body, Params, whole_body};
 pub use caller::{Authentication, Needs, OperatorCaller, TenantCaller, needs};
 pub use catalogue::CATALOGUE;
 pub use idempotency::{
-    Answer, GivenAnswers, Idempotency, IdempotencyError, IdempotencyKey, KEPT as ANSWERS_KEPT,
-    KEPT_HEADER, Kept, erase_about as erase_answers_about, migrations, prune as prune_answers,
+    Answer, AskedAnswers, GivenAnswers, Idempotency, IdempotencyError, IdempotencyKey,
+    KEPT as ANSWERS_KEPT, KEPT_HEADER, Kept, erase_about as erase_answers_about, migrations,
+    prune as prune_answers,
 };
 pub use media::prefers;
 pub use origin::{ORIGIN_HEADER, Origin};

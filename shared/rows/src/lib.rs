@@ -5,6 +5,7 @@
 //! lists of keys ([`padded`]).
 
 mod columns;
+mod questions;
 mod writes;
 
 use std::{
@@ -18,6 +19,7 @@ use sea_orm::{
     IdenStatic, Iterable, QueryResult, Statement, Value,
 };
 
+pub use questions::{Found, Question, Questions};
 pub use writes::Writes;
 
 /// Rows in one statement at most.

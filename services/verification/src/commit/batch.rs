@@ -7,10 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 use warikan_contracts::{Envelope, operations::MeteredOperation};
-use warikan_http::{Answer, Code, Idempotency, IdempotencyError, Problem};
+use warikan_http::{Answer, Code, GivenAnswers, Idempotency, IdempotencyError, Problem};
 use warikan_messaging::{Outbox, begin_write};
 use warikan_pki::Check;
-use warikan_rows::Writes;
+use warikan_rows::{Questions, Writes};
 use warikan_types::{ChallengeId, TenantScope, Timestamp, Verdict, VerificationId};
 
 use super::{Entry, Ledger, Work};
@@ -19,7 +19,7 @@ use crate::{
     conclude::{self, Conclusion},
     error::Error,
     evidence::Kept,
-    find_subject::Subjects,
+    find_subject::{AskedSubjects, KnownSubjects, Subjects},
     store::{self, ChallengeRow},
     verify::Case,
 };
@@ -54,6 +54,33 @@ struct Rows {
     challenges: Vec<ChallengeRow>,
     facts: Vec<Envelope>,
     operations: Vec<(TenantScope, MeteredOperation)>,
+}
+
+/// What a batch hangs on, as it stands before it.
+struct Known {
+    given: GivenAnswers,
+    challenges: HashMap<(TenantScope, ChallengeId), ChallengeRow>,
+    subjects: KnownSubjects,
+}
+
+impl Known {
+    async fn of(on: &DatabaseTransaction, entries: &[&Entry]) -> Result<Self, Error> {
+        let cases = || entries.iter().filter_map(|entry| entry.case());
+        let mut questions = Questions::on(on);
+        let answers = Idempotency::ask(&mut questions, entries.iter().map(|entry| &entry.once));
+        let used: HashSet<(TenantScope, ChallengeId)> = cases()
+            .filter_map(|case| Some((case.scope, case.challenge?)))
+            .collect();
+        let challenges = store::ask_challenges(&mut questions, &used);
+        let subjects = AskedSubjects::ask(&mut questions, cases());
+        let found = questions.carry_out(on).await?;
+        let rows = challenges.map(|asked| found.rows(&asked)).transpose()?;
+        Ok(Self {
+            given: Idempotency::given(&found, &answers)?,
+            challenges: store::challenges_to_use(rows.unwrap_or_default(), &used),
+            subjects: subjects.found(&found)?,
+        })
+    }
 }
 
 /// A new verification, its challenge judged.
@@ -107,26 +134,27 @@ impl Ledger {
         on: &DatabaseTransaction,
         entries: &[&Entry],
     ) -> Result<Option<Answers>, Error> {
-        let given = Idempotency::given(on, entries.iter().map(|entry| &entry.once)).await?;
+        let known = Known::of(on, entries).await?;
         let mut answers: Vec<Option<Result<Answer, Problem>>> = Vec::with_capacity(entries.len());
         let mut new = Vec::with_capacity(entries.len());
         for (place, entry) in entries.iter().enumerate() {
-            match entry.once.replay(&given) {
+            match entry.once.replay(&known.given) {
                 Ok(None) => {
                     new.push((place, *entry));
                     answers.push(None);
                 }
-                Ok(Some(known)) => answers.push(Some(self.again(on, entry, known).await?)),
+                Ok(Some(before)) => answers.push(Some(self.again(on, entry, before).await?)),
                 Err(error) => answers.push(Some(Err(error.into()))),
             }
         }
-        let (judged, used) = judge(on, &new).await?;
+        let (judged, used) = judge(&new, known.challenges);
         let verifications: Vec<(&Case, Verdict)> = judged
             .iter()
             .flatten()
             .map(|one| (one.case, one.verdict()))
             .collect();
-        let mut subjects = Subjects::find(on, &self.platform, &verifications).await?;
+        let mut subjects =
+            Subjects::find(on, &self.platform, known.subjects, &verifications).await?;
         let mut rows = Rows::default();
         let mut kept: Vec<(&Idempotency, Answer, Timestamp)> = Vec::with_capacity(new.len());
         for ((_, entry), judged) in new.iter().zip(judged) {
@@ -221,18 +249,10 @@ type Use = (TenantScope, ChallengeId, uuid::Uuid);
 
 /// Judges the challenges of new verifications in their order: of many answers to one challenge exactly one finds it unused, whether
 /// the others are in this batch, in an earlier one, or in another process (F020). One entry each, `None` for what is no verification.
-async fn judge<'a>(
-    on: &DatabaseTransaction,
+fn judge<'a>(
     new: &[(usize, &'a Entry)],
-) -> Result<(Vec<Option<Judged<'a>>>, Vec<Use>), Error> {
-    let cases = new.iter().filter_map(|(_, entry)| match &entry.work {
-        Work::Verification(decided) => Some(&decided.0),
-        Work::Challenge(..) => None,
-    });
-    let asked: HashSet<(TenantScope, ChallengeId)> = cases
-        .filter_map(|case| Some((case.scope, case.challenge?)))
-        .collect();
-    let mut rows: HashMap<_, ChallengeRow> = store::challenges_to_use(on, &asked).await?;
+    mut rows: HashMap<(TenantScope, ChallengeId), ChallengeRow>,
+) -> (Vec<Option<Judged<'a>>>, Vec<Use>) {
     let mut used = Vec::new();
     let mut judged = Vec::with_capacity(new.len());
     for (_, entry) in new {
@@ -258,5 +278,5 @@ async fn judge<'a>(
             check,
         }));
     }
-    Ok((judged, used))
+    (judged, used)
 }

@@ -47,6 +47,16 @@ pub(crate) struct Entry {
     pub(crate) work: Work,
 }
 
+impl Entry {
+    /// The verification that it is, where it is one.
+    fn case(&self) -> Option<&Case> {
+        match &self.work {
+            Work::Verification(decided) => Some(&decided.0),
+            Work::Challenge(..) => None,
+        }
+    }
+}
+
 /// What is new.
 pub(crate) enum Work {
     /// A verification that was decided, and what follows if its challenge is still as it was seen.

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Statement,
+    FromQueryResult, IntoActiveModel, JoinType, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement, sea_query::LockType,
 };
 use uuid::Uuid;
-use warikan_rows::{Known, Writes, padded};
+use warikan_rows::{Known, Question, Questions, Writes, padded};
 use warikan_types::{
     CertificateHandle, ChallengeId, Sealer, SubjectId, TenantScope, Timestamp, Verdict,
     VerificationId,
@@ -50,30 +51,35 @@ fn tenants<'a>(scopes: impl Iterator<Item = &'a TenantScope>) -> Vec<Uuid> {
     padded(tenants)
 }
 
-/// Challenges, for the answers that would use them: another process's batch with one of them waits until this transaction ends,
-/// and then sees what it did (F020).
-pub(crate) async fn challenges_to_use(
-    on: &DatabaseTransaction,
+/// Asks for challenges, for the answers that would use them: another process's batch with one of them waits until this transaction
+/// ends, and then sees what it did (F020).
+pub(crate) fn ask_challenges(
+    questions: &mut Questions,
     keys: &HashSet<(TenantScope, ChallengeId)>,
-) -> Result<HashMap<(TenantScope, ChallengeId), ChallengeRow>, DbErr> {
+) -> Option<Question<ChallengeRow>> {
     if keys.is_empty() {
-        return Ok(HashMap::new());
+        return None;
     }
     let rows = challenge::Entity::find()
         .filter(challenge::Column::Tenant.is_in(tenants(keys.iter().map(|(scope, _)| scope))))
         .filter(challenge::Column::Id.is_in(padded(keys.iter().map(|(_, id)| id.uuid()))))
         .order_by_asc(challenge::Column::Id)
-        .lock_exclusive()
-        .all(on)
-        .await?;
+        .lock_exclusive();
+    Some(questions.ask(rows))
+}
+
+/// The challenges that were found, each under a key of its own scope.
+pub(crate) fn challenges_to_use(
+    rows: Vec<ChallengeRow>,
+    keys: &HashSet<(TenantScope, ChallengeId)>,
+) -> HashMap<(TenantScope, ChallengeId), ChallengeRow> {
     let rows: HashMap<Uuid, ChallengeRow> = rows.into_iter().map(|row| (row.id, row)).collect();
-    Ok(keys
-        .iter()
+    keys.iter()
         .filter_map(|key| {
             let row = rows.get(&key.1.uuid())?;
             is_of(key.0, row.tenant, &row.environment).then(|| (*key, row.clone()))
         })
-        .collect())
+        .collect()
 }
 
 /// Consumes challenges that the same transaction has seen unused: which, and by which verification.
@@ -104,48 +110,60 @@ pub(crate) fn use_challenges(writes: &mut Writes, used: &[(TenantScope, Challeng
     writes.push(Statement::from_sql_and_values(backend, sql, values));
 }
 
-/// The subjects that have these certificates. Their erasure waits until the transaction ends, and so finds what that wrote about
-/// them; one that was erased a moment ago is not found.
-pub(crate) async fn subjects_of_certificates(
-    on: &DatabaseTransaction,
+/// A person, and by which certificate they were found.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct SubjectOfCertificate {
+    handle: Uuid,
+    #[sea_orm(nested)]
+    subject: SubjectRow,
+}
+
+/// Asks for the subjects that have these certificates. Their erasure waits until the transaction ends, and so finds what that wrote
+/// about them; one that was erased a moment ago is not found.
+pub(crate) fn ask_subjects(
+    questions: &mut Questions,
     keys: &HashSet<(TenantScope, CertificateHandle)>,
-) -> Result<HashMap<CertificateHandle, (TenantScope, SubjectRow)>, DbErr> {
+) -> Option<Question<SubjectOfCertificate>> {
     if keys.is_empty() {
-        return Ok(HashMap::new());
+        return None;
     }
     let tenants = tenants(keys.iter().map(|(scope, _)| scope));
-    let certificates = subject_certificate::Entity::find()
-        .filter(subject_certificate::Column::Tenant.is_in(tenants.iter().copied()))
-        .filter(
-            subject_certificate::Column::Handle
-                .is_in(padded(keys.iter().map(|(_, handle)| handle.uuid()))),
-        )
-        .all(on)
-        .await?;
-    if certificates.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let subjects: HashSet<Uuid> = certificates.iter().map(|row| row.subject).collect();
-    let subjects = subject::Entity::find()
-        .filter(subject::Column::Tenant.is_in(tenants))
-        .filter(subject::Column::Id.is_in(padded(subjects)))
-        .filter(subject::Column::ErasedAt.is_null())
-        .lock_shared()
-        .all(on)
-        .await?;
-    let subjects: HashMap<Uuid, SubjectRow> =
-        subjects.into_iter().map(|row| (row.id, row)).collect();
-    let whose: HashMap<Uuid, Uuid> = certificates
-        .iter()
+    let handles = padded(keys.iter().map(|(_, handle)| handle.uuid()));
+    Some(questions.ask(persons_of(tenants, handles)))
+}
+
+fn persons_of(tenants: Vec<Uuid>, handles: Vec<Uuid>) -> Select<subject::Entity> {
+    let to_certificate = subject::Entity::belongs_to(subject_certificate::Entity)
+        .from(subject::Column::Id)
+        .to(subject_certificate::Column::Subject)
+        .into();
+    let mut rows = subject::Entity::find()
+        .column(subject_certificate::Column::Handle)
+        .join(JoinType::InnerJoin, to_certificate)
+        .filter(subject_certificate::Column::Tenant.is_in(tenants))
+        .filter(subject_certificate::Column::Handle.is_in(handles))
+        // Of the person nothing that an index serves: given the tenant here too, SQLite would go through all its persons for many handles.
+        .filter(subject::Column::ErasedAt.is_null());
+    // A certificate's row is only read: it says whose it is as long as it stands.
+    QuerySelect::query(&mut rows).lock_with_tables(LockType::Share, [subject::Entity]);
+    rows
+}
+
+/// The subjects that were found, each by a certificate of its own scope.
+pub(crate) fn subjects_of_certificates(
+    rows: Vec<SubjectOfCertificate>,
+    keys: &HashSet<(TenantScope, CertificateHandle)>,
+) -> HashMap<CertificateHandle, (TenantScope, SubjectRow)> {
+    let rows: HashMap<Uuid, SubjectRow> = rows
+        .into_iter()
         .map(|row| (row.handle, row.subject))
         .collect();
-    Ok(keys
-        .iter()
+    keys.iter()
         .filter_map(|(scope, handle)| {
-            let row = subjects.get(whose.get(&handle.uuid())?)?;
+            let row = rows.get(&handle.uuid())?;
             is_of(*scope, row.tenant, &row.environment).then(|| (*handle, (*scope, row.clone())))
         })
-        .collect())
+        .collect()
 }
 
 /// The subjects with these customer numbers.
@@ -287,4 +305,41 @@ pub(crate) fn insert_verifications(
         evidence: Set(new.kept),
     });
     writes.insert(rows.collect(), Known::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectOptions, ConnectionTrait, Database, QueryTrait};
+    use sea_orm_migration::MigratorTrait;
+
+    use super::*;
+
+    /// Without statistics SQLite guesses, and guesses otherwise for other numbers of keys: the persons of a tenant may be millions.
+    #[tokio::test]
+    async fn persons_are_found_by_their_certificates_keys_however_many_are_asked_for() {
+        let mut options = ConnectOptions::new("sqlite::memory:");
+        options.max_connections(1).sqlx_logging(false);
+        let db = Database::connect(options).await.unwrap();
+        crate::migrations::Migrator::up(&db, None).await.unwrap();
+        for handles in (0..=11).map(|power| 1 << power) {
+            for tenants in (0..=8).map(|power| 1 << power) {
+                let asked = persons_of(vec![Uuid::nil(); tenants], vec![Uuid::nil(); handles]);
+                let mut plan = asked.build(DbBackend::Sqlite);
+                plan.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+                let plan = db.query_all_raw(plan).await.unwrap();
+                let steps: Vec<String> = plan
+                    .iter()
+                    .map(|row| row.try_get("", "detail").unwrap())
+                    .collect();
+                assert_eq!(
+                    steps,
+                    [
+                        "SEARCH subject_certificate USING INDEX sqlite_autoindex_subject_certificate_1 (handle=?)",
+                        "SEARCH subject USING INDEX sqlite_autoindex_subject_1 (id=?)",
+                    ],
+                    "{handles} handles of {tenants} tenants"
+                );
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ pub(super) mod entity {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "idempotent_answer")]
     pub struct Model {
-        /// SHA-256 over namespace and key.
+        /// The first half of SHA-256 over namespace and key, in base64url.
         #[sea_orm(primary_key, auto_increment = false)]
         pub place: String,
         pub body_digest: Vec<u8>,
