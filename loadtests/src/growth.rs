@@ -47,7 +47,11 @@ const TABLES: &[Growing] = &[
         service: "verification",
         table: "metered_operation",
         percent: 100,
-        new: &[("id", New::Ordered)],
+        new: &[
+            ("id", New::Ordered),
+            ("month", New::OldMonth),
+            ("accepted_at", New::Old),
+        ],
     },
     Growing {
         service: "verification",
@@ -75,7 +79,13 @@ const TABLES: &[Growing] = &[
         service: "billing",
         table: "usage_record",
         percent: 100,
-        new: &[("id", New::Ordered), ("operation", New::Text)],
+        new: &[
+            ("id", New::Ordered),
+            ("operation", New::Text),
+            ("month", New::OldMonth),
+            ("bill_month", New::OldMonth),
+            ("accepted_at", New::Old),
+        ],
     },
 ];
 
@@ -103,6 +113,7 @@ impl Growth {
             let rows = self.rows * table.percent / 100;
             table.grow(&directory.path().join("data"), rows).await?;
         }
+        Growing::close_months(&directory.path().join("data")).await?;
         let seeded = begun.elapsed().as_secs();
         let platform = Platform::over(&self.place, &[], directory).await?;
         let (after, _) = half(&self.work, platform).await?;

@@ -25,6 +25,8 @@ pub(crate) enum New {
     Text,
     /// A moment in 2023.
     Old,
+    /// Its month.
+    OldMonth,
     /// The first octets of what stands there.
     Cut,
     /// The first characters.
@@ -64,6 +66,7 @@ impl New {
             // As the platform writes it: there it is text, and compared as such.
             (Self::Old, DbBackend::Sqlite) => "'2023-11-14T00:00:00+00:00'".to_owned(),
             (Self::Old, _) => "timestamptz '2023-11-14T00:00:00Z'".to_owned(),
+            (Self::OldMonth, _) => "'2023-11'".to_owned(),
             // Of no octets at all it makes NULL.
             (Self::Cut, DbBackend::Sqlite) => format!("coalesce(substr({column}, 1, 64), x'')"),
             (Self::Cut, _) => format!("substring({column} from 1 for 64)"),
@@ -139,6 +142,26 @@ impl Growing {
             // What was put there is not to be written out while others are measured.
             db.execute_unprepared("CHECKPOINT").await?;
         }
+        db.close().await?;
+        Ok(())
+    }
+
+    /// Says that all months before this one are closed, as they are on a platform that has been at work for long: it compares what it
+    /// was told with what was done for each open month, from its start on.
+    pub(crate) async fn close_months(data: &Path) -> anyhow::Result<()> {
+        let ledger = Self {
+            service: "billing",
+            table: "ledger",
+            percent: 0,
+            new: &[],
+        };
+        let db = ledger.open(data).await?;
+        let before = match db.get_database_backend() {
+            DbBackend::Sqlite => "strftime('%Y-%m', 'now', 'start of month', '-1 month')",
+            _ => "to_char(date_trunc('month', now()) - interval '1 month', 'YYYY-MM')",
+        };
+        let sql = format!("UPDATE ledger SET closed_through = {before}");
+        db.execute_unprepared(&sql).await?;
         db.close().await?;
         Ok(())
     }

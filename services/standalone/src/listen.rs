@@ -92,6 +92,8 @@ pub async fn run(
     let client = Client::builder()
         .no_proxy()
         .redirect(Policy::none())
+        // The server closes what was idle for five seconds; a request sent at that moment gets no answer.
+        .pool_idle_timeout(std::time::Duration::from_secs(2))
         .build()?;
     let mut listener = Listener {
         client,

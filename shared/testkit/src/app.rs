@@ -66,6 +66,8 @@ impl App {
         let client = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
+            // The server closes what was idle for five seconds; a request sent at that moment gets no answer.
+            .pool_idle_timeout(std::time::Duration::from_secs(2))
             .build()
             .expect("an HTTP client");
         Self {

@@ -14,7 +14,11 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(base: String) -> anyhow::Result<Self> {
         Ok(Self {
-            http: reqwest::Client::builder().no_proxy().build()?,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                // The server closes what was idle for five seconds; a request sent at that moment gets no answer.
+                .pool_idle_timeout(std::time::Duration::from_secs(2))
+                .build()?,
             base,
         })
     }
