@@ -16,8 +16,6 @@ use super::{
 
 /// Connections that nobody used for so long are closed.
 const IDLE: Duration = Duration::from_secs(300);
-/// A connection that was at work a moment ago is not asked whether it still is: that would be a way there and back before each transaction.
-const TRUSTED: Duration = Duration::from_millis(250);
 /// So long a migration waits for a lock: behind it, all others of that table wait.
 const MIGRATION_LOCK_TIMEOUT: &str = "30s";
 
@@ -216,7 +214,9 @@ impl Postgres {
             .sqlx_logging(false)
             .acquire_timeout(self.config.acquire_timeout())
             .idle_timeout(IDLE)
-            .test_before_acquire_if_idle_for(TRUSTED)
+            // Asked whether it is there before each use, within the time that waiting for a connection may take: a server that stalls is found
+            // out before a transaction begins, which nothing bounds (F079).
+            .test_before_acquire(true)
             .map_sqlx_postgres_opts(move |_| {
                 use sea_orm::sqlx::ConnectOptions;
                 let server = server.clone().statement_cache_capacity(super::STATEMENTS);
